@@ -1,5 +1,5 @@
-"What the tests share: where the repository stands, one thread, no hub, no progress bars"
-import os, shutil, subprocess
+"What the tests share: where the repository stands, one thread, no hub, no progress bars, a kernel of this Python"
+import os, re, shutil, subprocess, sys, time
 from pathlib import Path
 import pytest
 
@@ -27,3 +27,62 @@ def checkout(to):
         (to/name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT/name, to/name)
     return to
+
+def tool(name, *args, **kw):
+    "Run one of tools/ and capture what it says"
+    return subprocess.run([sys.executable, ROOT/"tools"/f"{name}.py", *map(str, args)], capture_output=True, text=True, **kw)
+
+def notebook(path, *cells):
+    "Write a notebook: Markdown where a cell starts with `#` and a space, else code; a pair holds code and its stored outputs"
+    from nbformat import v4, write
+    path.parent.mkdir(parents=True, exist_ok=True)
+    def cell(o):
+        if isinstance(o, tuple): return v4.new_code_cell(o[0], outputs=[v4.new_output(**k) for k in o[1]])
+        return v4.new_markdown_cell(o) if o.startswith("# ") else v4.new_code_cell(o)
+    write(v4.new_notebook(cells=[cell(o) for o in cells]), path)
+    return path
+
+@pytest.fixture(scope="session")
+def kernel(tmp_path_factory):
+    "An environment in which Jupyter's `python3` is this Python, whatever else is installed"
+    from ipykernel.kernelspec import write_kernel_spec
+    tmp = tmp_path_factory.mktemp("jupyter")
+    write_kernel_spec(tmp/"data"/"kernels"/"python3")
+    # IN_TEST keeps a page's last cell, nbdev_export(), from writing modules
+    env = dict(IN_TEST="1", JUPYTER_PATH=f"{tmp}/data", JUPYTER_CONFIG_DIR=f"{tmp}/config", JUPYTER_DATA_DIR=f"{tmp}/own", JUPYTER_RUNTIME_DIR=f"{tmp}/run", IPYTHONDIR=f"{tmp}/ipython")
+    with pytest.MonkeyPatch.context() as m:
+        for k,v in env.items(): m.setenv(k, v)
+        yield os.environ | env
+
+def run_notebook(path, env, seconds):
+    "What is wrong with a notebook, run from a clean kernel in its folder: a line each; `seconds` is its budget, three times that the limit"
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from nbdev.config import get_config
+    def shows(c): # a progress bar is shown by a live kernel only
+        return [o for o in c.get("outputs", []) if o.get("name") == "stdout" or o.output_type in ("display_data", "execute_result") and "application/vnd.jupyter.widget-view+json" not in o.data]
+    before, files, start = path.read_bytes(), set(path.parent.iterdir()), time.perf_counter()
+    nb, stored = (nbformat.reads(before.decode(), as_version=4) for _ in range(2))
+    skipped = re.compile(rf"^#\|\s*(eval:\s*false|{'|'.join(get_config().tst_flags.split())})\b", re.M)
+    for c in nb.cells:
+        if c.cell_type == "code" and skipped.search(c.source): c.metadata.tags = ["skip-execution"]
+    client = NotebookClient(nb, timeout=3*seconds, kernel_name="python3", resources=dict(metadata=dict(path=path.parent)))
+    try: client.execute(env=env)
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as e:
+        i = next(i for i,c in reversed(list(enumerate(nb.cells))) if c.cell_type == "code" and c.metadata.get("execution"))
+        yield f"{path.name}, cell {i} (#{nb.cells[i].id}):\n{e}"
+        return
+    REPORT.append(f"{path.relative_to(path.parents[1])}: {(took := time.perf_counter() - start):.1f} s of {seconds} s")
+    if took > 3*seconds: yield f"took {took:.0f} s, more than three times its {seconds} s"
+    yield from (f"cell #{c.id} shows something, and nothing is stored: nbdev-test {path.name} --save" for c,old in zip(nb.cells, stored.cells) if shows(c) and not shows(old))
+    yield from (f"cell #{c.id} ends in an error" for c in [*nb.cells, *stored.cells] if any(o.output_type == "error" for o in c.get("outputs", [])))
+    if path.read_bytes() != before: yield "the run changed the notebook itself"
+    yield from (f"the run left {o.name} in {path.parent.name}/" for o in sorted(set(path.parent.iterdir()) - files) if (o.is_file() or o.is_dir()) and not o.name.startswith((".", "__pycache__")))
+
+REPORT = [] # lines for the end of the run
+
+def pytest_terminal_summary(terminalreporter):
+    if not REPORT: return
+    terminalreporter.section("measured")
+    for o in REPORT: terminalreporter.write_line(o)

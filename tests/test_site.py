@@ -70,7 +70,7 @@ def test_a_solution_is_folded_below_what_the_student_gets():
     source = 'def twice(x):\n    "2x"\n    ### BEGIN SOLUTION\n    y = 2*x\n    return y\n    ### END SOLUTION\n\nassert twice(2) == 4'
     (todo := make.NBProcessor(nb=new_nb([mk_cell(source, metadata={}, outputs=[], id="a"), mk_cell("1 + 1", metadata={}, outputs=[], id="b")]), procs=[make.Solutions])).process()
     stub, solved, other = todo.nb.cells
-    assert stub.source == 'def twice(x):\n    "2x"\n    raise NotImplementedError\n\nassert twice(2) == 4'
+    assert stub.source == 'def twice(x):\n    "2x"\n    raise NotImplementedError("your turn")\n\nassert twice(2) == 4'
     assert solved.source == 'def twice(x):\n    "2x"\n    y = 2*x\n    return y\n\nassert twice(2) == 4' and solved.metadata["tags"] == ["hide-input"]
     assert other.source == "1 + 1" and "tags" not in other.metadata
 

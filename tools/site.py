@@ -15,6 +15,9 @@ from l1g1000.core import home, progress, sha256_file, write_atomic, write_json
 from l1g1000.data.sources import npm_command
 
 ROOT = Path(__file__).absolute().parents[1]
+sys.path.append(str(ROOT/"tools")) # for a test that loads this file by its path
+from student import stub
+
 MATHJAX = "3.2.2", "1b9c0a1c44df864e915690558e72adb9cc5203360daefd385084ced3b6c64c09"
 PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp"}
 
@@ -43,9 +46,6 @@ def read_page(path):
 def default_exp_(cell, *_): del cell["source"]
 def drop_empty(cell):
     if not cell.source.strip(): del cell["source"]
-
-def stub(source): # the cell that a student gets
-    return re.sub(r"^([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[^\n]*", r"\1raise NotImplementedError", source, flags=re.M|re.S)
 
 class Solutions(Processor):
     "The student's cell, then the solved cell, folded"

@@ -8,7 +8,7 @@ Docs: https://l1g1000.github.io/l1g1000/quant.ort.html.md"""
 __all__ = ['cpu_features', 'export_onnx', 'session', 'QuantType', 'quantize_static', 'compare']
 
 # %% ../../nbs/71_quant.ort.ipynb #6fc072f9
-import contextlib, copy, itertools, logging, platform, subprocess, tempfile, time, warnings
+import contextlib, copy, io, itertools, logging, platform, subprocess, tempfile, time, warnings
 from enum import Enum
 from pathlib import Path
 from typing import Callable, Iterable
@@ -58,15 +58,13 @@ def export_onnx(
 @contextlib.contextmanager
 def _quiet():
     "Silence the exporter's and quantiser's notes: errors still come through"
-    loggers = [logging.getLogger(n) for n in (None, "onnxscript", "onnx_ir", "torch.onnx", "torch.export")]
-    levels = [o.level for o in loggers]
-    for o in loggers: o.setLevel(logging.ERROR)
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
-    finally:
-        for o,level in zip(loggers, levels): o.setLevel(level)
+    finally: logging.disable(before)
 
 def _first_line(e): return (str(e).strip().splitlines() or [type(e).__name__])[0][:200]
 
@@ -130,16 +128,17 @@ def _reader(s, batches):
     shape = tuple(o if isinstance(o, int) else "any" for o in first.shape)
     need = f"pass a list of float32 NumPy batches of shape {shape}, some hundred real inputs in all, as calibration="
     batches = iter(() if batches is None else batches)
-    one = next(batches, None)
-    if one is None: raise ValueError(f"static INT8 needs calibration data to see the ranges between layers: {need}")
+    start = next(batches, None)
+    if start is None: raise ValueError(f"static INT8 needs calibration data to see the ranges between layers: {need}")
     def checked(x):
         x = np.asarray(x)
         fits = x.dtype == np.float32 and len(x.shape) == len(shape) and all(a in (b, "any") or b == "any" for a,b in zip(x.shape, shape)) and len(x)
         if not fits: raise ValueError(f"a calibration batch is {x.dtype} of shape {x.shape}: {need}")
         if not np.isfinite(x).all(): raise ValueError(f"a calibration batch holds NaN or infinity: {need}")
         return {first.name: x}
+    start = checked(start) # before any work
     class Reader(oq.CalibrationDataReader):
-        def __init__(self): self.rows = map(checked, itertools.chain([one], batches))
+        def __init__(self): self.rows = itertools.chain([start], map(checked, batches))
         def get_next(self): return next(self.rows, None)
     return Reader()
 

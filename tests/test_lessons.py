@@ -1,0 +1,18 @@
+"Every lesson runs from a clean kernel, and every exercise's check tells right answers from wrong ones"
+import re
+import pytest
+from conftest import LESSONS, REPORT, run_notebook, tool
+
+SECONDS = 180 # a lesson's budget, on two cores
+pytestmark = pytest.mark.skipif(not LESSONS, reason="course/ has no lesson yet: there is nothing to run")
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda p: p.stem)
+def test_lesson_runs(lesson, kernel): assert not "\n".join(run_notebook(lesson, kernel, SECONDS))
+
+@pytest.mark.timeout(1800)
+def test_exercises_tell_right_from_wrong(kernel):
+    done = tool("student", "--check", env=kernel)
+    print(done.stdout)
+    REPORT.extend(re.findall("kill rate.*", done.stdout))
+    assert done.returncode == 0, done.stderr
