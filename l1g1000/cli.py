@@ -47,14 +47,15 @@ def chain(
     held_out:str = "fluent", # The picture style that training never sees
     seed:int = 0, # Of training and of the examples shown
     picture_steps:int = 3000, # Training steps of the picture tower
-    name_steps:int = 2400, # Training steps of the text tower
+    langs:str = "", # The languages that the text tower learns, as en,sw,zh; or all; left out, two dozen
+    name_steps:int = 1600, # Training steps of the text tower
     requests:int = 500, # How many requests the service gets
     json:bool = False, # Print the scores as JSON at the end?
 ) -> None:
     "Run the whole chain on the moji world, ending in out/report.html"
     from l1g1000.chain import ChainConfig, run_chain
     from l1g1000.core import read_json
-    cfg = ChainConfig(held_out=held_out, seed=seed, picture_steps=picture_steps, name_steps=name_steps, requests=requests)
+    cfg = ChainConfig(held_out=held_out, seed=seed, picture_steps=picture_steps, name_steps=name_steps, requests=requests, **({"langs": tuple(langs.split(","))} if langs else {}))
     page = run_chain(cfg, out, start=from_, only=only, fresh=fresh, say=lambda s: print(s, file=sys.stderr if json else sys.stdout, flush=True))
     if json: _tell(read_json(out/"evaluate"/"scores.json"), True)
     else: print(f"\nreport: {page}\nlessons: make lab")

@@ -103,11 +103,11 @@ def align_section(
     "The two loss curves, with the loss of guessing"
     h = read_json(folder/"history.json")
     fig,axs = figure(columns=2)
-    for ax,k in zip(axs, ("names", "pictures")):
+    for ax,k in zip(axs, ("pictures", "names")):
         ax.plot(smooth(h[k]))
         ax.axhline(math.log(h["concepts"]), ls=":", color="#555")
         ax.set(title=f"Loss: {k}", xlabel="step", ylim=0)
-    text = f"First names learn to meet across languages, then pictures learn to find their names. The dotted line is the loss of guessing among {h['concepts']:,} concepts."
+    text = f"First the pictures of a concept learn to meet across styles, then its names learn to point at them. The dotted line is the loss of guessing among {h['concepts']:,} concepts."
     return dict(title="Training", text=[text], images=[embed(fig, "loss of names and of pictures over the steps")])
 
 def evaluate_section(

@@ -39,7 +39,8 @@ def notebook(path, *cells):
     def cell(o):
         if isinstance(o, tuple): return v4.new_code_cell(o[0], outputs=[v4.new_output(**k) for k in o[1]])
         return v4.new_markdown_cell(o) if o.startswith("# ") else v4.new_code_cell(o)
-    write(v4.new_notebook(cells=[cell(o) for o in cells]), path)
+    kernelspec = dict(name="python3", display_name="Python 3", language="python")
+    write(v4.new_notebook(cells=[cell(o) for o in cells], metadata=dict(kernelspec=kernelspec)), path)
     return path
 
 @pytest.fixture(scope="session")

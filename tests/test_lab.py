@@ -64,7 +64,9 @@ def run_all(browser, lab, name, seconds):
             const seen = o => o.naturalWidth > 50 && o.getBoundingClientRect().width > 50 && getComputedStyle(o).visibility == 'visible';
             return {prompts: own.map(o => o.querySelector('.jp-InputPrompt').textContent), errors: own.map(o => o.querySelector('[data-mime-type*=error]')?.textContent).filter(o => o),
                 figures: own.flatMap(o => [...o.querySelectorAll('.jp-OutputArea img')]).filter(seen).length}}""")
+        page.wait_for_timeout(6000); page.screenshot(path=f'/tmp/{name}.png'); print(page.evaluate("[...document.querySelectorAll('.jp-OutputArea-output')].map(o => o.outerHTML.slice(0,300)).join(String.fromCharCode(10))"))
         wait(lambda: (got := read())["errors"] or sum(p.strip("[]: ").isdigit() for p in got["prompts"]) >= len(code), seconds, lambda: f"not every cell ran in {seconds} s: {read()['prompts']}")
+        open('/tmp/dom.html','w').write(page.content())
         page.wait_for_timeout(1000) # the last pictures arrive after the number
         return read()
 
@@ -81,6 +83,6 @@ def test_what_the_browser_shows_is_read(browser, lab):
     figure = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"
     notebook(lab[0]/"good.ipynb", "# Good", "1 + 1", "# far below\n" + "text\n\n"*200, figure)
     notebook(lab[0]/"bad.ipynb", "# Bad", "1 + 1", "1/0", figure)
-    good, bad = (run_all(browser, lab, f"{name}.ipynb", 60) for name in ("good", "bad"))
+    good, bad = (run_all(browser, lab, f"{name}.ipynb", 10) for name in ("good", "bad"))
     assert good["figures"] == 1 and not good["errors"] and good["prompts"] == ["[1]:", "[2]:"]
     assert not bad["figures"] and "ZeroDivisionError" in bad["errors"][0]

@@ -143,9 +143,9 @@ if __name__ == "__main__":
     ask.add_argument("--check", action="store_true", help="prove that the checks refuse stubs and wrong answers and accept right ones")
     ask.add_argument("--course", type=Path, default=Path(__file__).absolute().parents[1]/"course", help="the folder that holds the lessons")
     args = ask.parse_args()
-    if not args.folder and not args.check: ask.error("say where the copies go, or --check")
+    if not (args.folder or args.check): ask.error("say where the copies go, or --check")
     try:
-        if not (lessons := sorted(args.course.absolute().glob("[0-9]*.ipynb"))): raise ValueError(f"no lesson in {args.course}: they are named 00_start.ipynb, 01_…")
+        if not (lessons := sorted(args.course.absolute().glob("[0-9]*.ipynb"))): raise ValueError(f"no lesson in {args.course}: it has a name like 00_start.ipynb")
         if args.folder: print(*write_copies(lessons, args.folder.absolute()), sep="\n")
         if args.check and (bad := check_lessons(lessons)): raise ValueError("\n".join(bad))
     except ValueError as e: sys.exit(str(e))
