@@ -9,7 +9,7 @@ __all__ = ['LANGS', 'STAGES', 'USES', 'ChainConfig', 'learnt', 'data', 'align', 
            'versions', 'stage_keys', 'is_done', 'run_stage', 'run_chain']
 
 # %% ../nbs/92_chain.ipynb #ed2cd0df
-import inspect, io, platform, shutil, sys, time
+import inspect, io, os, platform, shutil, sys, time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 import l1g1000
@@ -57,6 +57,7 @@ def data(
     write_json(out/"summary.json", dict(concepts=len(w.concepts), families=len(set(w.concepts["family"])), pictures=len(w.pictures), styles=w.styles, names=len(w.names), langs=len(w.langs)))
     contact_sheet(w.pictures, ["❤️", "🐘", "🍎", "🚲", "🏃", "🎻", "🌍", "👻", "🍉", "🚀"]).save(out/"sheet.png")
 
+# %% ../nbs/92_chain.ipynb #54d9aa0b
 def align(
     cfg:ChainConfig, # What was chosen
     done:Path, # Holds the folders of the stages before
@@ -77,7 +78,7 @@ def align(
     write_json(out/"history.json", dict(names=words, pictures=pictures, concepts=len(w.concepts)))
     for o in done.glob("align.*.resume"): remove(o)
 
-# %% ../nbs/92_chain.ipynb #54d9aa0b
+# %% ../nbs/92_chain.ipynb #5b83c42d
 def evaluate(
     cfg:ChainConfig, # What was chosen
     done:Path, # Holds the folders of the stages before
@@ -105,6 +106,7 @@ def evaluate(
     write_json(out/"answers.json", best)
     (out/"examples.png").write_bytes(_examples(test, best, {o["concept"]: o["name"] for o in w.concepts}, cfg.seed))
 
+# %% ../nbs/92_chain.ipynb #1428eea1
 def _examples(test, best, english, seed, n=8):
     "A row of right namings and one of wrong ones, drawn by lot"
     import numpy as np
@@ -138,9 +140,9 @@ def quantize(
     w, aligner = load_moji(), MultimodalAligner(done/"align")
     train,test = split_style(w.pictures, cfg.held_out)
     tower, x = aligner.model.visual, to_pixels(test["picture"], aligner.size)
-    calibration = to_pixels(train.shuffle(cfg.seed).select(range(256))["picture"], aligner.size)
     export_onnx(tower, torch.from_numpy(x[:8]), out/"fp32.onnx")
-    quantize_static(out/"fp32.onnx", out/"int8.onnx", calibration=np.split(calibration, 8))
+    calibration = np.split(to_pixels(train.shuffle(cfg.seed).select(range(256))["picture"], aligner.size), 8)
+    quantize_static(out/"fp32.onnx", out/"int8.onnx", calibration=calibration)
     def torch_fp32(b):
         with torch.no_grad(): return tower(torch.from_numpy(b)).numpy()
     sessions = {k: session(out/f"{k}.onnx", torch.get_num_threads()) for k in ("fp32", "int8")}
@@ -149,15 +151,22 @@ def quantize(
     concepts,vectors = name_vectors(aligner, learnt(w, cfg.langs))
     unit = {k: torch.nn.functional.normalize(torch.from_numpy(np.concatenate([f(b) for b in np.array_split(x, 25)])), dim=-1) for k,f in fns.items()}
     for o,size in zip(rows, (None, "fp32", "int8")): o |= dict(top1=naming(unit[o["name"]], test["concept"], concepts, vectors)["top1"], bytes=size and (out/f"{size}.onnx").stat().st_size)
-    fp32,int8 = rows[1:]
-    served = "int8" if int8["median_ms"] < fp32["median_ms"] and int8["top1"] > fp32["top1"] - .01 else "fp32"
+    served = "int8" if rows[2]["median_ms"] < rows[1]["median_ms"] and rows[2]["top1"] > rows[1]["top1"] - .01 else "fp32"
     cosine = float((unit["ONNX Runtime fp32"]*unit["ONNX Runtime int8"]).sum(1).mean())
     write_json(out/"table.json", dict(batch=32, cosine=cosine, served=served, cpu=", ".join(k for k,v in cpu_features().items() if v), rows=rows))
     shutil.copy(out/f"{served}.onnx", out/"model.onnx")
-    names = {l: {c: n for c,n in zip(o["concept"], o["name"])} for l in w.langs for o in [w.names.filter(lambda k: k == l, input_columns=["lang"])[:]]}
-    save_artefact(out, vectors.numpy(), concepts, {l: [o.get(c) for c in concepts] for l,o in names.items()}, aligner.size)
+    save_artefact(out, vectors.numpy(), concepts, _columns(w.names, concepts), aligner.size)
 
 # %% ../nbs/92_chain.ipynb #d7c2d5c4
+def _columns(names, concepts):
+    "language → the names of the concepts, in their order; `None` where there is none"
+    at = {c: i for i,c in enumerate(concepts)}
+    out = {l: [None]*len(at) for l in sorted(set(names["lang"]))}
+    for c,l,n in zip(names["concept"], names["lang"], names["name"]):
+        if c in at: out[l][at[c]] = n
+    return out
+
+# %% ../nbs/92_chain.ipynb #3e55250c
 def serve(
     cfg:ChainConfig, # What was chosen
     done:Path, # Holds the folders of the stages before
@@ -179,6 +188,7 @@ def serve(
     agree = [a["concept"] == said[cfg.held_out, order[i%len(order)]] for i,a in enumerate(r.pop("answers")) if a["status"] == 200]
     write_json(out/"drive.json", r | dict(concurrency=8, agree=sum(agree)/max(1, len(agree)), model=read_json(done/"quantize"/"table.json")["served"]))
 
+# %% ../nbs/92_chain.ipynb #abda6059
 def report(
     cfg:ChainConfig, # What was chosen
     done:Path, # Holds the folders of the stages before
@@ -191,11 +201,10 @@ def report(
     rows = [dict(stage=n, seconds=f"{m['seconds']:.0f}", memory=f"{m['peak_mb']:.0f} MB") for n in list(STAGES)[:-1] for m in [read_json(done/n/"manifest.json")]]
     parts.append(dict(title="How it was made", rows=rows, text=[f"Seed {cfg.seed}, held-out style {cfg.held_out}, {cfg.picture_steps} and {cfg.name_steps} training steps on pictures and on names in {len(cfg.langs)} languages; {versions()}. Repeat it with: l1g1000 chain --fresh"]))
     write_report(out/"report.html", "From pictures to a service", "A small multimodal model, trained, judged, quantised and served on this machine.", parts, [o.credit for o in SOURCES.values()])
-
 STAGES = {o.__name__: o for o in (data, align, evaluate, quantize, serve, report)}
 
 # %% ../nbs/92_chain.ipynb #d0f3dfa0
-USES = dict(data=["data.sources", "data.moji"], align=["data.align"], evaluate=["data.align"], quantize=["quant.ort"],
+USES = dict(data=["data.sources", "data.moji"], align=["data.augment", "data.align"], evaluate=["data.align"], quantize=["quant.ort"],
     serve=["serve.service", "serve.rest"], report=["report"])
 
 def versions() -> str: # `"l1g1000 0.1.0, Python 3.11.7, Linux x86_64"`
@@ -242,6 +251,7 @@ def run_stage(
         files = {str(o.relative_to(folder)): sha256_file(o) for o in sorted(folder.rglob("*")) if o.is_file()}
         write_json(folder/"manifest.json", dict(stage=name, key=key, config=asdict(cfg), versions=versions(), seconds=time.perf_counter()-start, peak_mb=_peak_mb(), files=files))
 
+# %% ../nbs/92_chain.ipynb #fd4de921
 def run_chain(
     cfg:ChainConfig, # What was chosen
     out:str|Path = "out", # Where the stages' folders and `report.html` go
@@ -252,18 +262,17 @@ def run_chain(
 ) -> Path: # `out/report.html`
     "Run what is not done; `ValueError` for an unknown stage, or one whose inputs are missing"
     from filelock import FileLock, Timeout
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1") # its filters take milliseconds: their bars would only flicker
     out, names = Path(out), list(STAGES)
-    for o in (start, only): o is None or one_of("stage", o, names)
     if start and only: raise ValueError("--from and --only exclude each other: give one of them")
+    if start or only: one_of("stage", start or only, names)
     out.mkdir(parents=True, exist_ok=True)
     try: lock = FileLock(out/".lock").acquire(timeout=0)
     except Timeout: raise ValueError(f"another chain is at work in {out}: wait for it, or choose another folder with --out") from None
     with lock:
-        for o in out.glob(".*.part"): remove(o)
+        for o in [*out.glob(".*.part"), *(out.glob("align.*.resume") if fresh else ())]: remove(o)
         keys = stage_keys(cfg)
         force = set(names) if fresh else {only} if only else set(names[names.index(start):]) if start else set()
-        if fresh:
-            for o in out.glob("align.*.resume"): remove(o)
         for name in names:
             if name not in force and is_done(out/name, keys[name]): say(f"{name:9} is done"); continue
             if only and name != only or start and name not in force: raise ValueError(f"stage {name} has not run with these settings: run the chain from {name} on")
@@ -271,7 +280,12 @@ def run_chain(
             run_stage(name, cfg, out, keys[name])
             say(f"{name:9} took {read_json(out/name/'manifest.json')['seconds']:.0f} s")
             if name == only: break
-        page = out/"report.html"
-        if (out/"report"/"report.html").is_file():
-            with write_atomic(page) as f: shutil.copy(out/"report"/"report.html", f)
+        return _publish(out)
+
+# %% ../nbs/92_chain.ipynb #824ac3fa
+def _publish(out):
+    "Copy the finished report to where people look for it"
+    page = out/"report.html"
+    if (out/"report"/"report.html").is_file():
+        with write_atomic(page) as f: shutil.copy(out/"report"/"report.html", f)
     return page

@@ -49,17 +49,17 @@ def chain(
     picture_steps:int = 3000, # Training steps of the picture tower
     langs:str = "", # The languages that the text tower learns, as en,sw,zh; or all; left out, two dozen
     name_steps:int = 1600, # Training steps of the text tower
-    requests:int = 500, # How many requests the service gets
     json:bool = False, # Print the scores as JSON at the end?
 ) -> None:
     "Run the whole chain on the moji world, ending in out/report.html"
     from l1g1000.chain import ChainConfig, run_chain
     from l1g1000.core import read_json
-    cfg = ChainConfig(held_out=held_out, seed=seed, picture_steps=picture_steps, name_steps=name_steps, requests=requests, **({"langs": tuple(langs.split(","))} if langs else {}))
+    cfg = ChainConfig(held_out=held_out, seed=seed, picture_steps=picture_steps, name_steps=name_steps, **({"langs": tuple(langs.split(","))} if langs else {}))
     page = run_chain(cfg, out, start=from_, only=only, fresh=fresh, say=lambda s: print(s, file=sys.stderr if json else sys.stdout, flush=True))
     if json: _tell(read_json(out/"evaluate"/"scores.json"), True)
     else: print(f"\nreport: {page}\nlessons: make lab")
 
+# %% ../nbs/95_cli.ipynb #a3035717
 @command
 def data(
     card:bool = False, # Print the sources with licences and authors, as Markdown?
@@ -88,6 +88,7 @@ def ask(
     best = service.encode(service.predict([service.decode(picture.read_bytes())])[0], lang, top)
     _tell(best, True) if json else _tell({o["concept"]: f"{o['score']:.2f}  {o['name']}" for o in best["top"]}, False)
 
+# %% ../nbs/95_cli.ipynb #d6c3e60c
 @command
 def serve(
     artefact:Path = Path("out/quantize"), # A folder written by the chain

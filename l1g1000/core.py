@@ -164,6 +164,7 @@ def lazy_names(
         except ModuleNotFoundError as e: raise ModuleNotFoundError(missing(e, name, package), name=e.name) from e
     return get, lambda: sorted(table), sorted(table)
 
+# %% ../nbs/00_core.ipynb #df8cad69
 def missing(
     error:ModuleNotFoundError, # What the import raised
     what:str, # What the user asked for

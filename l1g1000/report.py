@@ -43,6 +43,7 @@ def embed(
         picture = f.getvalue()
     return f'<img alt="{alt}" src="data:image/png;base64,{base64.b64encode(picture).decode()}">'
 
+# %% ../nbs/91_report.ipynb #67ee3fcd
 def smooth(
     values:list[float], # A noisy series
     window:int = 50, # How many neighbours are averaged, at least 1
@@ -110,6 +111,7 @@ def align_section(
     text = f"First the pictures of a concept learn to meet across styles, then its names learn to point at them. The dotted line is the loss of guessing among {h['concepts']:,} concepts."
     return dict(title="Training", text=[text], images=[embed(fig, "loss of names and of pictures over the steps")])
 
+# %% ../nbs/91_report.ipynb #306a4e37
 def evaluate_section(
     folder:Path, # `out/evaluate`
 ) -> dict: # A section for `write_report`

@@ -49,11 +49,11 @@ def kernel(tmp_path_factory):
     from ipykernel.kernelspec import write_kernel_spec
     tmp = tmp_path_factory.mktemp("jupyter")
     write_kernel_spec(tmp/"data"/"kernels"/"python3")
-    # IN_TEST keeps a page's last cell, nbdev_export(), from writing modules
-    env = dict(IN_TEST="1", JUPYTER_PATH=f"{tmp}/data", JUPYTER_CONFIG_DIR=f"{tmp}/config", JUPYTER_DATA_DIR=f"{tmp}/own", JUPYTER_RUNTIME_DIR=f"{tmp}/run", IPYTHONDIR=f"{tmp}/ipython")
+    # IN_TEST, for the kernel alone, keeps a page's last cell, nbdev_export(), from writing modules
+    env = dict(JUPYTER_PATH=f"{tmp}/data", JUPYTER_CONFIG_DIR=f"{tmp}/config", JUPYTER_DATA_DIR=f"{tmp}/own", JUPYTER_RUNTIME_DIR=f"{tmp}/run", IPYTHONDIR=f"{tmp}/ipython")
     with pytest.MonkeyPatch.context() as m:
         for k,v in env.items(): m.setenv(k, v)
-        yield os.environ | env
+        yield os.environ | env | dict(IN_TEST="1")
 
 def run_notebook(path, env, seconds):
     "What is wrong with a notebook, run from a clean kernel in its folder: a line each; `seconds` is its budget, three times that the limit"
@@ -62,7 +62,8 @@ def run_notebook(path, env, seconds):
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     from nbdev.config import get_config
     def shows(c): # a progress bar is shown by a live kernel only
-        return [o for o in c.get("outputs", []) if o.get("name") == "stdout" or o.output_type in ("display_data", "execute_result") and "application/vnd.jupyter.widget-view+json" not in o.data]
+        bar = "application/vnd.jupyter.widget-view+json"
+        return [o for o in c.get("outputs", []) if o.get("name") == "stdout" or "data" in o and bar not in o.data]
     before, files, start = path.read_bytes(), set(path.parent.iterdir()), time.perf_counter()
     nb, stored = (nbformat.reads(before.decode(), as_version=4) for _ in range(2))
     skipped = re.compile(rf"^#\|\s*(eval:\s*false|{'|'.join(get_config().tst_flags.split())})\b", re.M)
@@ -76,10 +77,12 @@ def run_notebook(path, env, seconds):
         return
     REPORT.append(f"{path.relative_to(path.parents[1])}: {(took := time.perf_counter() - start):.1f} s of {seconds} s")
     if took > 3*seconds: yield f"took {took:.0f} s, more than three times its {seconds} s"
-    yield from (f"cell #{c.id} shows something, and nothing is stored: nbdev-test {path.name} --save" for c,old in zip(nb.cells, stored.cells) if shows(c) and not shows(old))
+    for c,old in zip(nb.cells, stored.cells):
+        if shows(c) and not shows(old): yield f"cell #{c.id} shows something, and nothing is stored: nbdev-test {path.name} --save"
     yield from (f"cell #{c.id} ends in an error" for c in [*nb.cells, *stored.cells] if any(o.output_type == "error" for o in c.get("outputs", [])))
     if path.read_bytes() != before: yield "the run changed the notebook itself"
-    yield from (f"the run left {o.name} in {path.parent.name}/" for o in sorted(set(path.parent.iterdir()) - files) if (o.is_file() or o.is_dir()) and not o.name.startswith((".", "__pycache__")))
+    left = [o for o in sorted(set(path.parent.iterdir()) - files) if (o.is_file() or o.is_dir()) and not o.name.startswith((".", "__pycache__"))]
+    yield from (f"the run left {o.name} in {path.parent.name}/" for o in left)
 
 REPORT = [] # lines for the end of the run
 

@@ -1,7 +1,7 @@
 "The names that users type stay: `python tests/test_api.py --update` accepts a change of tests/api.json"
 import ast, json, subprocess, sys
 import pytest
-from conftest import ROOT
+from conftest import REPORT, ROOT
 
 FROZEN = ROOT/"tests"/"api.json"
 HEAVY = ["torch", "numpy", "pandas"]
@@ -45,7 +45,7 @@ def test_each_name_of_the_package_is_made_by_a_page():
 def test_import_is_light(module):
     code = f"import sys, time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t); print(*[o for o in {HEAVY} if o in sys.modules])"
     seconds,heavy = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split("\n")[:2]
-    print(f"import {module}: {float(seconds):.3f} s")
+    REPORT.append(f"import {module}: {float(seconds):.3f} s")
     assert heavy == "", f"import {module} loads {heavy}: import it inside the function that needs it"
 
 def test_a_planted_change_is_named():

@@ -9,7 +9,6 @@ import argparse, json, multiprocessing, os, re, sys, textwrap
 from collections import namedtuple
 from dataclasses import dataclass, field
 from pathlib import Path
-
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from ruamel.yaml import YAML, YAMLError
@@ -145,7 +144,7 @@ if __name__ == "__main__":
     args = ask.parse_args()
     if not (args.folder or args.check): ask.error("say where the copies go, or --check")
     try:
-        if not (lessons := sorted(args.course.absolute().glob("[0-9]*.ipynb"))): raise ValueError(f"no lesson in {args.course}: it has a name like 00_start.ipynb")
+        if not (lessons := sorted(args.course.absolute().glob("[0-9]*.ipynb"))): raise ValueError(f"no lesson in {args.course}: 00_start.ipynb or the like")
         if args.folder: print(*write_copies(lessons, args.folder.absolute()), sep="\n")
         if args.check and (bad := check_lessons(lessons)): raise ValueError("\n".join(bad))
     except ValueError as e: sys.exit(str(e))

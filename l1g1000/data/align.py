@@ -6,21 +6,23 @@ Docs: https://l1g1000.github.io/l1g1000/data.align.html.md"""
 
 # %% auto #0
 __all__ = ['PAD', 'START', 'END', 'PICTURE', 'TEXT', 'pixel_neighbour', 'train_tokenizer', 'moji_cnn', 'clip_config',
-           'MultimodalAligner', 'FitConfig', 'fit', 'jitter', 'learn_pictures', 'learn_names', 'name_vectors', 'naming']
+           'MultimodalAligner', 'FitConfig', 'fit', 'learn_pictures', 'learn_names', 'name_vectors', 'naming']
 
 # %% ../../nbs/15_data.align.ipynb #6abff787
-import tempfile, warnings
+import logging, tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 import open_clip
 from datasets import Dataset
+from fastcore.basics import patch
 from PIL import Image
 from safetensors.torch import save_file
 from timm.models import register_model
 from timm.models.byobnet import ByobNet, ByoBlockCfg, ByoModelCfg
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from ..core import progress, read_json, seed_everything, write_atomic, write_json
+from .augment import jitter
 from .moji import to_pixels
 
 # %% ../../nbs/15_data.align.ipynb #b5786ba0
@@ -93,58 +95,64 @@ class MultimodalAligner:
         except Exception as e: raise ValueError(f"{folder} is not a readable checkpoint ({str(e).splitlines()[0][:200]}): train it again") from e
         self.config, self.tokenizer = read_json(folder/"open_clip_config.json"), Tokenizer.from_file(str(folder/"tokenizer.json"))
 
-    @classmethod
-    def fresh(cls,
-        tokenizer:Tokenizer, # Its size sets the text tower's table
-        **kwargs, # For `clip_config`: `width`, `length`, `size`
-    ) -> "MultimodalAligner": # Untrained
-        "New towers with random weights"
-        self = cls.__new__(cls)
-        self.tokenizer, self.config = tokenizer, clip_config(tokenizer.get_vocab_size(), **kwargs)
-        with tempfile.TemporaryDirectory() as d:
-            write_json(f"{d}/open_clip_config.json", self.config)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                self.model = open_clip.create_model(f"local-dir:{d}", load_weights=False, pretrained_text=False)
-        self.model.visual.to(memory_format=torch.channels_last)
-        return self
+# %% ../../nbs/15_data.align.ipynb #67a3d975
+@patch(cls_method=True)
+def fresh(cls:MultimodalAligner,
+    tokenizer:Tokenizer, # Its size sets the text tower's table
+    **kwargs, # For `clip_config`: `width`, `length`, `size`
+) -> MultimodalAligner: # Untrained
+    "New towers with random weights"
+    self = cls.__new__(cls)
+    self.tokenizer, self.config = tokenizer, clip_config(tokenizer.get_vocab_size(), **kwargs)
+    with tempfile.TemporaryDirectory() as d:
+        write_json(f"{d}/open_clip_config.json", self.config)
+        logging.disable(logging.WARNING) # open_clip warns that the weights are random: they are meant to be
+        try: self.model = open_clip.create_model(f"local-dir:{d}", load_weights=False, pretrained_text=False)
+        finally: logging.disable(logging.NOTSET)
+    self.model.visual.to(memory_format=torch.channels_last)
+    return self
 
-    @property
-    def size(self) -> int: # In pixels
-        "Side of the pictures that the model sees"
-        return self.config["model_cfg"]["vision_cfg"]["image_size"]
+@patch(as_prop=True)
+def size(self:MultimodalAligner) -> int: # In pixels
+    "Side of the pictures that the model sees"
+    return self.config["model_cfg"]["vision_cfg"]["image_size"]
 
-    def ids(self,
-        texts:list[str], # Any texts
-    ) -> torch.Tensor: # (B, T)
-        "Token ids"
-        return torch.tensor([o.ids for o in self.tokenizer.encode_batch(list(texts))]).reshape(len(texts), -1)
+@patch
+def ids(self:MultimodalAligner,
+    texts:list[str], # Any texts
+) -> torch.Tensor: # (B, T)
+    "Token ids"
+    return torch.tensor([o.ids for o in self.tokenizer.encode_batch(list(texts))]).reshape(len(texts), -1)
 
-    @torch.no_grad()
-    def encode_texts(self,
-        texts:list[str], # Any texts, in any language
-    ) -> torch.Tensor: # (B, D), each row of length 1
-        "Embed texts"
-        self.model.eval()
-        return torch.cat([self.model.encode_text(o, normalize=True) for o in self.ids(texts).split(2048)])
+# %% ../../nbs/15_data.align.ipynb #9d48f711
+@patch
+@torch.no_grad()
+def encode_texts(self:MultimodalAligner,
+    texts:list[str], # Any texts, in any language
+) -> torch.Tensor: # (B, D), each row of length 1
+    "Embed texts"
+    self.model.eval()
+    return torch.cat([self.model.encode_text(o, normalize=True) for o in self.ids(texts).split(2048)])
 
-    @torch.no_grad()
-    def encode_images(self,
-        pictures:list[Image.Image], # Pictures of any size
-    ) -> torch.Tensor: # (B, D), each row of length 1
-        "Embed pictures"
-        self.model.eval()
-        return torch.cat([self.model.encode_image(o, normalize=True) for o in torch.from_numpy(to_pixels(pictures, self.size)).split(512)])
+@patch
+@torch.no_grad()
+def encode_images(self:MultimodalAligner,
+    pictures:list[Image.Image], # Pictures of any size
+) -> torch.Tensor: # (B, D), each row of length 1
+    "Embed pictures"
+    self.model.eval()
+    return torch.cat([self.model.encode_image(o, normalize=True) for o in torch.from_numpy(to_pixels(pictures, self.size)).split(512)])
 
-    def save(self,
-        folder:str|Path, # Where to write; made when it is missing
-    ) -> Path: # `folder`
-        "Write the checkpoint, each file whole or not at all"
-        folder = Path(folder)
-        write_json(folder/"open_clip_config.json", self.config)
-        with write_atomic(folder/"tokenizer.json") as f: self.tokenizer.save(str(f))
-        with write_atomic(folder/"open_clip_model.safetensors") as f: save_file({k: v.contiguous() for k,v in self.model.state_dict().items()}, f)
-        return folder
+@patch
+def save(self:MultimodalAligner,
+    folder:str|Path, # Where to write; made when it is missing
+) -> Path: # `folder`
+    "Write the checkpoint, each file whole or not at all"
+    folder = Path(folder)
+    write_json(folder/"open_clip_config.json", self.config)
+    with write_atomic(folder/"tokenizer.json") as f: self.tokenizer.save(str(f))
+    with write_atomic(folder/"open_clip_model.safetensors") as f: save_file({k: v.contiguous() for k,v in self.model.state_dict().items()}, f)
+    return folder
 
 # %% ../../nbs/15_data.align.ipynb #2b2866eb
 @dataclass(frozen=True)
@@ -159,9 +167,9 @@ class FitConfig:
     def __post_init__(self):
         for k in ("steps", "batch", "lr", "scale"):
             if not getattr(self, k) > 0: raise ValueError(f"{k}={getattr(self, k)} must be above 0")
-
 PICTURE, TEXT = FitConfig(3000, 64, scale=30.), FitConfig(1600, 256)
 
+# %% ../../nbs/15_data.align.ipynb #3e06cf04
 def fit(
     what:str, # For the progress bar: `"names"`
     loss_of, # A function of a `torch.Generator` → the loss of one random batch
@@ -208,24 +216,6 @@ def _groups(module, decay=.05, table=3.):
     flat = [p for n,p in named if p.ndim < 2]
     rest = [p for n,p in named if p.ndim > 1 and "token_embedding" not in n]
     return [o for o in (dict(params=rest, weight_decay=decay), dict(params=flat, weight_decay=0.), dict(params=rare, weight_decay=0., mul=table)) if o["params"]]
-
-# %% ../../nbs/15_data.align.ipynb #333ccccc
-def jitter(
-    x:torch.Tensor, # (B, 3, H, W), −1 … 1, on white
-    g:torch.Generator, # Where the chance comes from
-    strength:float = .7, # 0 leaves the pictures as they are
-) -> torch.Tensor: # The same shape and range
-    "Random geometry and colour, another for each picture"
-    B = len(x)
-    r = lambda *shape: strength*(torch.rand(*shape, generator=g)*2-1)
-    turn, zoom, stretch = r(B)*.26, 1+r(B)*.25, 1+r(B)*.1
-    theta = torch.stack([turn.cos()*zoom*stretch, -turn.sin()*zoom, r(B)*.12, turn.sin()*zoom, turn.cos()*zoom/stretch, r(B)*.12], 1).view(B, 2, 3)
-    x = F.grid_sample(x-1, F.affine_grid(theta, x.shape, align_corners=False), align_corners=False) + 1 # what comes in from outside is white
-    mix = torch.eye(3) + r(B, 3, 3)*.2
-    mix = mix/mix.sum(2, keepdim=True)
-    grey = (torch.rand(B, 1, 1, generator=g) < .2*strength).float()
-    x = torch.einsum("bij,bjhw->bihw", mix*(1-grey) + grey/3, x)
-    return (x*(1+r(B, 1, 1, 1)*.3) + r(B, 3, 1, 1)*.3).clamp(-1, 1)
 
 # %% ../../nbs/15_data.align.ipynb #367c5ad1
 def learn_pictures(

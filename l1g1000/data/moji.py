@@ -189,6 +189,7 @@ class World:
         "The languages in `names`, as CLDR codes"
         return sorted(set(self.names["lang"]))
 
+# %% ../../nbs/11_data.moji.ipynb #2a314a3e
 def load_moji(
     styles:list[str]|None = None, # Keys of `STYLES`; all six when left out
     size:int = 64, # Side of the pictures, 16 to 512 pixels
@@ -281,6 +282,7 @@ def _held(test, seed, *group):
     if not 0 < test < 1: raise ValueError(f"test share {test} is outside 0 … 1 (both excluded): 0.1 holds out a tenth")
     return int(fingerprint(seed, *group), 16)/16**16 < test
 
+# %% ../../nbs/11_data.moji.ipynb #402b89c9
 def _split(rows, held):
     held = np.array(held)
     return rows.select(np.flatnonzero(~held)), rows.select(np.flatnonzero(held))

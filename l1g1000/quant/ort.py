@@ -16,17 +16,18 @@ import numpy as np, onnxruntime
 from ..core import one_of, write_atomic
 
 # %% ../../nbs/71_quant.ort.ipynb #f766423f
-def cpu_features() -> dict[str,bool]: # Instruction set → is it here?
-    "The instruction sets that decide how fast integers are on this machine"
-    if platform.system() == "Darwin":
-        lines = subprocess.run(["sysctl", "-a"], capture_output=True, text=True).stdout.lower().splitlines()
-        words = {w for o in lines for w in o.replace(":", " ").split() if not o.endswith(": 0")}
-        words |= {n for n,flag in (("asimd", "hw.optional.arm64"), ("asimddp", "hw.optional.arm.feat_dotprod")) if flag in words}
-        words |= {n for n,flag in (("avx2", "hw.optional.avx2_0"), ("avx512f", "hw.optional.avx512f")) if flag in words}
-    else: words = set(Path("/proc/cpuinfo").read_text().lower().split())
-    has = lambda *names: any(n in words for n in names)
-    return dict(avx2=has("avx2"), avx512=has("avx512f"), vnni=has("avx512_vnni", "avx_vnni", "avx512vnni"), amx=has("amx_int8"),
-        neon=has("asimd", "neon"), dotprod=has("asimddp"))
+_SPELT = dict(avx2=("avx2", "hw.optional.avx2_0"), avx512=("avx512f", "hw.optional.avx512f"), vnni=("avx512_vnni", "avx_vnni", "hw.optional.avx512vnni"),
+    amx=("amx_int8",), neon=("neon", "asimd", "hw.optional.arm64"), dotprod=("asimddp", "hw.optional.arm.feat_dotprod"))
+
+def cpu_features(
+    text:str|None = None, # What the system says about a processor; left out: about this one
+) -> dict[str,bool]: # Instruction set → is it there?
+    "The instruction sets that decide how fast integers are"
+    linux = Path("/proc/cpuinfo")
+    if text is None and platform.system() == "Darwin": text = subprocess.run(["sysctl", "-a"], capture_output=True, text=True).stdout
+    elif text is None: text = linux.read_text() if linux.exists() else ""
+    words = set(" ".join(o for o in text.lower().splitlines() if not o.endswith(": 0")).replace(":", " ").split())
+    return {k: any(o in words for o in v) for k,v in _SPELT.items()}
 
 # %% ../../nbs/71_quant.ort.ipynb #91378f32
 def export_onnx(

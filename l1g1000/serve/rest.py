@@ -20,7 +20,6 @@ from .service import Service
 
 # %% ../../nbs/82_serve.rest.ipynb #a46b80db
 MAX_BYTES = 2_000_000 # of a request's body
-
 async def _body(request):
     "The body, or `None` as soon as it is too large"
     data = bytearray()
@@ -29,6 +28,7 @@ async def _body(request):
         if len(data) > MAX_BYTES: return None
     return bytes(data)
 
+# %% ../../nbs/82_serve.rest.ipynb #637d248d
 def make_app(
     service:Service, # What answers
 ) -> FastAPI: # `POST /v1/predict`, `GET /healthz`, `GET /readyz`, `/docs`

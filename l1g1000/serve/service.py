@@ -12,6 +12,7 @@ import io
 from pathlib import Path
 from typing import Callable
 import numpy as np
+from fastcore.basics import patch
 from PIL import Image, UnidentifiedImageError
 from ..core import one_of, read_json, sha256_file, write_atomic, write_json
 from ..data.moji import to_pixels
@@ -71,24 +72,27 @@ class Service:
         except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as e: raise ValueError("not a readable picture: send PNG, JPEG or WebP") from e
         return im
 
-    def predict(self,
-        inputs:list[Image.Image], # Pictures
-    ) -> list[np.ndarray]: # One (C,) row of cosines for each picture
-        "Compare pictures with all names, in one batch"
-        if not inputs: return []
-        x = self.run(to_pixels(inputs, self.size))
-        return list(x / np.linalg.norm(x, axis=1, keepdims=True).clip(1e-9) @ self.vectors.T)
+# %% ../../nbs/81_serve.service.ipynb #96111d83
+@patch
+def predict(self:Service,
+    inputs:list[Image.Image], # Pictures
+) -> list[np.ndarray]: # One (C,) row of cosines for each picture
+    "Compare pictures with all names, in one batch"
+    if not inputs: return []
+    x = self.run(to_pixels(inputs, self.size))
+    return list(x / np.linalg.norm(x, axis=1, keepdims=True).clip(1e-9) @ self.vectors.T)
 
-    def encode(self,
-        scores:np.ndarray, # (C,) from `predict`
-        lang:str = "en", # The language of the answer
-        top:int = 5, # How many names, 1 to 20
-    ) -> dict: # `concept`, `name`, `score` of the best, and `top`: a list of the same
-        "The best names as plain data"
-        one_of("language", lang, self.names)
-        if not 1 <= top <= 20: raise ValueError(f"top={top} is outside 1 … 20")
-        best = [dict(concept=self.concepts[i], name=self.names[lang][i], score=round(float(scores[i]), 4)) for i in np.argsort(-scores)[:top]]
-        return best[0] | dict(top=best)
+@patch
+def encode(self:Service,
+    scores:np.ndarray, # (C,) from `predict`
+    lang:str = "en", # The language of the answer
+    top:int = 5, # How many names, 1 to 20
+) -> dict: # `concept`, `name`, `score` of the best, and `top`: a list of the same
+    "The best names as plain data"
+    one_of("language", lang, self.names)
+    if not 1 <= top <= 20: raise ValueError(f"top={top} is outside 1 … 20")
+    best = [dict(concept=self.concepts[i], name=self.names[lang][i], score=round(float(scores[i]), 4)) for i in np.argsort(-scores)[:top]]
+    return best[0] | dict(top=best)
 
 def _onnx(path, threads):
     import onnxruntime
