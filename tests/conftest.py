@@ -49,11 +49,11 @@ def kernel(tmp_path_factory):
     from ipykernel.kernelspec import write_kernel_spec
     tmp = tmp_path_factory.mktemp("jupyter")
     write_kernel_spec(tmp/"data"/"kernels"/"python3")
-    # IN_TEST, for the kernel alone, keeps a page's last cell, nbdev_export(), from writing modules
-    env = dict(JUPYTER_PATH=f"{tmp}/data", JUPYTER_CONFIG_DIR=f"{tmp}/config", JUPYTER_DATA_DIR=f"{tmp}/own", JUPYTER_RUNTIME_DIR=f"{tmp}/run", IPYTHONDIR=f"{tmp}/ipython")
+    folders = dict(JUPYTER_PATH="data", JUPYTER_CONFIG_DIR="config", JUPYTER_DATA_DIR="own", JUPYTER_RUNTIME_DIR="run", IPYTHONDIR="ipython")
+    env = {k: f"{tmp}/{v}" for k,v in folders.items()}
     with pytest.MonkeyPatch.context() as m:
         for k,v in env.items(): m.setenv(k, v)
-        yield os.environ | env | dict(IN_TEST="1")
+        yield os.environ | env | dict(IN_TEST="1") # which keeps a page's last cell, nbdev_export(), from writing modules
 
 def run_notebook(path, env, seconds):
     "What is wrong with a notebook, run from a clean kernel in its folder: a line each; `seconds` is its budget, three times that the limit"

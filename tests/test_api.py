@@ -15,7 +15,8 @@ def names(path):
 def commands(command, name="l1g1000"):
     "Command → what can be typed behind it, for the command and all below it"
     said = [[p.name.upper()] if p.param_type_name == "argument" else [*p.opts, *p.secondary_opts] for p in command.params]
-    return {name: sorted(o for os in said for o in os)} | {k: v for sub,c in sorted(getattr(command, "commands", {}).items()) for k,v in commands(c, f"{name} {sub}").items()}
+    below = [commands(c, f"{name} {sub}") for sub,c in sorted(getattr(command, "commands", {}).items())]
+    return {name: sorted(o for os in said for o in os)} | {k: v for o in below for k,v in o.items()}
 
 def public():
     "All that can be typed: names of the package, of its modules, commands and their options"
@@ -30,7 +31,9 @@ def public():
 
 def changes(old, new):
     "One line for each name that came (+) or went (-)"
-    def flat(api): return {f"package: {o}" for o in api["package"]} | {f"{k}: {o}" for part in ("modules", "commands") for k,os in api[part].items() for o in ["", *os]}
+    def flat(api):
+        named = {f"{k}: {o}" for part in ("modules", "commands") for k,os in api[part].items() for o in ["", *os]}
+        return named | {f"package: {o}" for o in api["package"]}
     old,new = flat(old),flat(new)
     return sorted(f"- {o}" for o in old - new) + sorted(f"+ {o}" for o in new - old)
 

@@ -7,7 +7,8 @@ SECONDS = 180 # a lesson's budget, on two cores
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda p: p.stem)
-def test_lesson_runs(lesson, kernel): assert not "\n".join(run_notebook(lesson, kernel, SECONDS))
+def test_lesson_runs(lesson, kernel):
+    if wrong := "\n".join(run_notebook(lesson, kernel, SECONDS)): pytest.fail(wrong, pytrace=False)
 
 @pytest.mark.timeout(1800)
 def test_exercises_tell_right_from_wrong(kernel):

@@ -7,22 +7,29 @@ SECONDS = 40 # a page's budget, on two cores
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
-def test_page_runs(page, kernel): assert not "\n".join(run_notebook(page, kernel, SECONDS))
+def test_page_runs(page, kernel):
+    if wrong := "\n".join(run_notebook(page, kernel, SECONDS)): pytest.fail(wrong, pytrace=False)
 
 def test_a_sound_page_passes(tmp_path, kernel):
     stdout = [dict(output_type="stream", name="stdout", text="1\n")]
-    page = notebook(tmp_path/"nbs"/"00_sound.ipynb", "# Sound", f"import os, sys\nfrom pathlib import Path\nassert os.path.samefile(sys.executable, {sys.executable!r})",
-        f"assert Path.cwd() == Path({str(tmp_path/'nbs')!r}) and os.environ['OMP_NUM_THREADS'] == '1'", "#| eval: false\n1/0", "#| slow\n1/0", ("print(1)", stdout))
+    python = f"import os, sys\nfrom pathlib import Path\nassert os.path.samefile(sys.executable, {sys.executable!r})"
+    place = f"assert Path.cwd() == Path({str(tmp_path/'nbs')!r}) and os.environ['OMP_NUM_THREADS'] == '1'"
+    page = notebook(tmp_path/"nbs"/"00_sound.ipynb", "# Sound", python, place, "#| eval: false\n1/0", "#| slow\n1/0", ("print(1)", stdout))
     assert not list(run_notebook(page, kernel, 10))
 
 def test_what_is_wrong_with_a_page_is_said(tmp_path, kernel):
-    page = notebook(tmp_path/"nbs"/"00_wrong.ipynb", "print(1)", "from pathlib import Path\nPath('left').touch()\nwith open('00_wrong.ipynb', 'a') as f: f.write(' ')",
-        ("1", [dict(output_type="error", ename="E", evalue="", traceback=[])]))
+    error = dict(output_type="error", ename="E", evalue="", traceback=[])
+    vandal = "from pathlib import Path\nPath('left').touch()\nwith open('00_wrong.ipynb', 'a') as f: f.write(' ')"
+    page = notebook(tmp_path/"nbs"/"00_wrong.ipynb", "print(1)", vandal, ("1", [error]))
     first, second, third, *rest = run_notebook(page, kernel, 10)
     assert "nothing is stored" in first and "nothing is stored" in second and "ends in an error" in third
     assert rest == ["the run changed the notebook itself", "the run left left in nbs/"]
 
-@pytest.mark.parametrize("cell,said", [("x = 1\nassert x == 2, 'not two'", "not two"), ("import os; os._exit(3)", "died"), ("import time; time.sleep(60)", "timed out")])
+@pytest.mark.parametrize("cell,said", [
+    ("x = 1\nassert x == 2, 'not two'", "not two"),
+    ("import os; os._exit(3)", "died"),
+    ("import time; time.sleep(60)", "timed out"),
+])
 def test_a_failing_cell_is_named(cell, said, tmp_path, kernel):
     page = notebook(tmp_path/"nbs"/"00_fails.ipynb", "# Fails", "1", cell, "2")
     [line] = run_notebook(page, kernel, 1)

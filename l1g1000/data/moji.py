@@ -220,12 +220,13 @@ def _pictures(tables, by_code):
 # %% ../../nbs/11_data.moji.ipynb #d846dfc8
 def contact_sheet(
     pictures:Dataset, # Rows of `World.pictures`
-    concepts:list[str], # The emoji to show, one a column
+    concepts:list[str], # The emoji to show, one a column, with or without FE0F
     scale:int = 1, # How many sheet pixels for each picture pixel
 ) -> Image.Image: # A row for each style, its credit below
     "Concepts side by side in every style, with the licences written on it"
-    pictures = pictures.filter(lambda c,t: c in set(concepts) and t == 0, input_columns=["concept", "tone"])
-    at = {(o["style"], o["concept"]): o["picture"] for o in pictures}
+    codes = [code(c) for c in concepts]
+    pictures = pictures.filter(lambda c,t: code(c) in codes and t == 0, input_columns=["concept", "tone"])
+    at = {(o["style"], code(o["concept"])): o["picture"] for o in pictures}
     styles = [s for s in STYLES if any(k[0] == s for k in at)]
     if not styles: raise ValueError(f"none of {concepts} is among the pictures: choose from the column concept")
     side = scale*next(iter(at.values())).width
@@ -233,7 +234,7 @@ def contact_sheet(
     width = max(len(concepts)*(side+gap)+gap, 420)
     sheet = Image.new("RGB", (width, len(styles)*(side+gap)+gap + line*len(styles)+6), "white")
     for y,s in enumerate(styles):
-        for x,c in enumerate(concepts):
+        for x,c in enumerate(codes):
             if (im := at.get((s,c))): sheet.paste(o := im.convert("RGBA").resize((side, side), Image.NEAREST), (gap+x*(side+gap), gap+y*(side+gap)), o)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
     for i,s in enumerate(styles): draw.text((gap, sheet.height-line*(len(styles)-i)-3), f"row {i+1}: {STYLES[s].credit}", "#444", font=font)
