@@ -27,7 +27,7 @@ def test_what_is_wrong_with_a_page_is_said(tmp_path, kernel):
 
 @pytest.mark.parametrize("cell,said", [
     ("x = 1\nassert x == 2, 'not two'", "not two"),
-    ("import os; os._exit(3)", "died"),
+    ("import os, time; time.sleep(1); os._exit(3)", "died"),
     ("import time; time.sleep(60)", "timed out"),
 ])
 def test_a_failing_cell_is_named(cell, said, tmp_path, kernel):
