@@ -33,6 +33,7 @@ class ChainConfig:
         one_of("style", self.held_out, STYLES)
         for k in ("picture_steps", "name_steps", "requests"):
             if getattr(self, k) < 1: raise ValueError(f"{k}={getattr(self, k)} must be 1 or more")
+        if not 0 <= self.seed < 2**32: raise ValueError(f"seed={self.seed} is outside 0 … 2**32-1: choose a whole number in that range")
 
 # %% ../nbs/92_chain.ipynb #114090d1
 def learnt(
@@ -134,7 +135,8 @@ def quantize(
     "write the picture tower as ONNX, fp32 and INT8, and choose the one to serve"
     import numpy as np, torch
     from l1g1000.data.align import MultimodalAligner, name_vectors, naming
-    from l1g1000.data.moji import load_moji, split_style, to_pixels
+    from l1g1000.data.moji import load_moji, split_style
+    from l1g1000.picture import to_pixels
     from l1g1000.quant.ort import compare, cpu_features, export_onnx, quantize_static, session
     from l1g1000.serve.service import save_artefact
     w, aligner = load_moji(), MultimodalAligner(done/"align")
@@ -174,14 +176,11 @@ def serve(
 ) -> None:
     "answer real requests over REST on this machine"
     from l1g1000.data.moji import load_moji, split_style
+    from l1g1000.picture import encode_png
     from l1g1000.serve.rest import drive, make_app, serve_in_background
     from l1g1000.serve.service import Service
     _,test = split_style(load_moji().pictures, cfg.held_out)
-    bodies = []
-    for im in test.shuffle(cfg.seed)["picture"][:cfg.requests]:
-        f = io.BytesIO()
-        im.save(f, "PNG")
-        bodies.append(f.getvalue())
+    bodies = [encode_png(o) for o in test.shuffle(cfg.seed)["picture"][:cfg.requests]]
     with serve_in_background(make_app(Service(done/"quantize"))) as url: r = drive(url, bodies, cfg.requests, 8)
     said = dict(zip(zip(test["style"], test["concept"]), read_json(done/"evaluate"/"answers.json")))
     order = test.shuffle(cfg.seed)["concept"][:len(bodies)]
@@ -204,7 +203,7 @@ def report(
 STAGES = {o.__name__: o for o in (data, align, evaluate, quantize, serve, report)}
 
 # %% ../nbs/92_chain.ipynb #d0f3dfa0
-USES = dict(data=["data.sources", "data.moji"], align=["data.augment", "data.align"], evaluate=["data.align"], quantize=["quant.ort"],
+USES = dict(data=["picture", "data.sources", "data.moji"], align=["data.augment", "data.align"], evaluate=["data.align"], quantize=["quant.ort"],
     serve=["serve.service", "serve.rest"], report=["report"])
 
 def versions() -> str: # `"l1g1000 0.1.0, Python 3.11.7, Linux x86_64"`

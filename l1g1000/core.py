@@ -171,6 +171,7 @@ def missing(
     package:str = "l1g1000", # The package whose extras are searched
 ) -> str: # One line with the way out
     "Say which extra brings a package that is missing"
+    if (error.name or "").split(".")[0] == package: return f"{what} needs the module {error.name}, which this version of {package} does not have: pip install --upgrade {package}"
     extra = extra_for(error.name or "", package)
     return f"{what} needs {error.name}, which is not installed: pip install " + (f"'{package}[{extra}]'" if extra else str(error.name))
 

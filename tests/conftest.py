@@ -84,6 +84,16 @@ def run_notebook(path, env, seconds):
     left = [o for o in sorted(set(path.parent.iterdir()) - files) if (o.is_file() or o.is_dir()) and not o.name.startswith((".", "__pycache__"))]
     yield from (f"the run left {o.name} in {path.parent.name}/" for o in left)
 
+@pytest.fixture(scope="session")
+def browser():
+    "Chromium, for the tests that look at a page as a reader does"
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+    with api.sync_playwright() as p:
+        try: b = p.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        except api.Error as e: pytest.skip(f"no Chromium to look at a page with ({str(e).splitlines()[0]}): playwright install chromium")
+        yield b
+        b.close()
+
 REPORT = [] # lines for the end of the run
 
 def pytest_terminal_summary(terminalreporter):

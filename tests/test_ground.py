@@ -41,3 +41,12 @@ def test_a_home_that_may_not_be_written_says_what_to_do(parts, said):
         last = done.stderr.splitlines()[-1]
         assert done.returncode == 1 and last.startswith("PermissionError: ") and said in last and "set L1G1000_HOME to a folder that you can write" in last
         assert not os.listdir(home)
+
+def test_the_serve_room_needs_no_training_room():
+    "`pip install l1g1000[serve]` brings neither torch nor pandas: the service starts without them"
+    code = """if True:
+        import sys
+        for o in ("torch", "torchvision", "pandas", "datasets", "scipy", "open_clip", "matplotlib", "sklearn"): sys.modules[o] = None # an import of it fails
+        import l1g1000.serve.rest, l1g1000.cli"""
+    done = python(code)
+    assert done.returncode == 0, done.stderr

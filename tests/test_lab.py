@@ -6,15 +6,6 @@ from conftest import REPORT, ROOT, notebook
 LESSON, TOKEN = ROOT/"course"/"00_start.ipynb", secrets.token_hex(16)
 
 @pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-    with api.sync_playwright() as p:
-        try: b = p.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        except api.Error as e: pytest.skip(f"no Chromium to open JupyterLab in ({str(e).splitlines()[0]}): playwright install chromium")
-        yield b
-        b.close()
-
-@pytest.fixture(scope="module")
 def lab(kernel, tmp_path_factory):
     "A JupyterLab server over a copy of the course: its folder and its address"
     folder, settings = tmp_path_factory.mktemp("lab")/"course", tmp_path_factory.mktemp("settings")

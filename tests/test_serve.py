@@ -61,6 +61,16 @@ def test_a_crowd_is_told_to_come_back(folder):
     assert set(said) == {200, 503}
     assert report["errors"] == said.count(503)
 
+def test_its_documentation_works_offline(url, browser):
+    with browser.new_context() as context:
+        page = context.new_page()
+        asked, wrong = [], []
+        page.on("request", lambda r: asked.append(r.url))
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.goto(f"{url}/docs")
+        page.get_by_text("/v1/predict").first.wait_for(timeout=20_000)
+        assert asked and not wrong and not [o for o in asked if not o.startswith((url, "data:", "blob:"))]
+
 def test_it_works_behind_a_proxy_setting(url, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     assert drive(url, [encoded("PNG")], 4)["errors"] == 0

@@ -1,11 +1,10 @@
 "The documentation builds without a warning, needs nothing from outside, and works in a browser"
-import functools, http.server, importlib.util, json, os, shutil, subprocess, sys, threading
+import functools, http.server, importlib.util, json, os, subprocess, sys, threading
 from html.parser import HTMLParser
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 import pytest
+from conftest import ROOT
 
-ROOT = Path(__file__).absolute().parents[1]
 BOOKS = {p: p.stem.split("_", 1)[-1] for p in sorted(ROOT.glob("nbs/*.ipynb"))} | {p: f"course/{p.stem}" for p in sorted(ROOT.glob("course/[0-9]*.ipynb"))}
 
 def make_site(*args):
@@ -82,15 +81,6 @@ def test_a_folder_of_yours_is_not_replaced(tmp_path):
     assert (tmp_path/"mine"/"letter.txt").read_text() == "dear"
 
 # --- In a browser
-
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-    with api.sync_playwright() as p:
-        try: b = p.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        except api.Error as e: pytest.skip(f"no Chromium to look at the site with ({str(e).splitlines()[0]}): playwright install chromium")
-        yield b
-        b.close()
 
 @pytest.fixture(params=["file", "http"])
 def base(request, site):

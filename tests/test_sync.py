@@ -57,3 +57,9 @@ def test_readme_is_what_its_page_shows(copy):
     with open(copy/"README.md", "a", encoding="utf-8") as f: f.write("A line typed by hand.\n")
     done = run(copy, sys.executable, "tools/readme.py", "--check")
     assert done.returncode != 0 and "Traceback" not in done.stderr, "a README edited by hand passes the check"
+
+@pytest.mark.parametrize("file,args", [("moji.md", ["--card"]), ("sources.json", ["--card", "--json"])])
+def test_cards_are_what_the_command_prints(file, args):
+    done = run(ROOT, Path(sys.executable).parent/"l1g1000", "data", *args)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (ROOT/"data"/file).read_text(encoding="utf-8"), f"l1g1000 data {' '.join(args)} > data/{file}"

@@ -23,7 +23,7 @@ from timm.models.byobnet import ByobNet, ByoBlockCfg, ByoModelCfg
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from ..core import progress, read_json, seed_everything, write_atomic, write_json
 from .augment import jitter
-from .moji import to_pixels
+from ..picture import to_pixels
 
 # %% ../../nbs/15_data.align.ipynb #b5786ba0
 def pixel_neighbour(

@@ -6,7 +6,7 @@ Docs: https://l1g1000.github.io/l1g1000/data.moji.html.md"""
 
 # %% auto #0
 __all__ = ['MIN_STYLES', 'MIN_NAMES', 'HAIR', 'code', 'drawings', 'root', 'families', 'World', 'load_moji', 'contact_sheet',
-           'to_pixels', 'split_style', 'split_concept', 'split_pair']
+           'split_style', 'split_concept', 'split_pair']
 
 # %% ../../nbs/11_data.moji.ipynb #ced0ed69
 import hashlib, io, unicodedata
@@ -239,20 +239,6 @@ def contact_sheet(
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
     for i,s in enumerate(styles): draw.text((gap, sheet.height-line*(len(styles)-i)-3), f"row {i+1}: {STYLES[s].credit}", "#444", font=font)
     return sheet
-
-# %% ../../nbs/11_data.moji.ipynb #e0449f3e
-def to_pixels(
-    pictures:list[Image.Image], # Pictures of any size and mode
-    size:int = 64, # Side of the square that the model sees
-) -> np.ndarray: # (B, 3, size, size), float32, −1 … 1
-    "Flatten on white, resize, scale"
-    out = np.empty((len(pictures), 3, size, size), np.float32)
-    for i,im in enumerate(pictures):
-        im = im.convert("RGBA")
-        if im.size != (size, size): im = im.resize((size, size), Image.BOX if min(im.size) >= size else Image.BICUBIC)
-        x = np.asarray(im, np.float32)/255
-        out[i] = (x[..., :3]*x[..., 3:] + 1-x[..., 3:]).transpose(2, 0, 1)*2 - 1
-    return out
 
 # %% ../../nbs/11_data.moji.ipynb #27e509ef
 def split_style(

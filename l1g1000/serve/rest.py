@@ -17,11 +17,13 @@ from anyio.to_thread import run_sync
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 from ..core import progress
+from ..picture import BadPicture
 from .service import Refused, Service
 
 # %% ../../nbs/82_serve.rest.ipynb #a46b80db
@@ -43,7 +45,7 @@ async def _body(request):
     finally: await form.close()
 
 # %% ../../nbs/82_serve.rest.ipynb #637d248d
-STATUS = dict(large=413, format=415, broken=422, option=422, busy=503) # kind of `Refused` → HTTP status
+STATUS = dict(large=413, format=415, broken=422, option=422, busy=503) # kind of `Refused` and `BadPicture` → HTTP status
 
 def _error(status, text, headers=None): return JSONResponse({"error": text}, status, headers)
 
@@ -55,7 +57,7 @@ async def _bug(request, e):
     logging.getLogger("l1g1000.serve").error("a request failed", exc_info=e)
     return _error(500, "the server failed on this request: it was logged")
 
-HANDLERS = {Refused: _refused, RequestValidationError: _invalid, HTTPException: _http, ClientDisconnect: _gone}
+HANDLERS = {Refused: _refused, BadPicture: _refused, RequestValidationError: _invalid, HTTPException: _http, ClientDisconnect: _gone}
 
 # %% ../../nbs/82_serve.rest.ipynb #50059a38
 class Hit(BaseModel):
@@ -83,7 +85,7 @@ def make_app(
     waiting:int = 64, # How many more requests may wait; the next gets 503
 ) -> FastAPI: # `POST /v1/predict`, `GET /healthz`, `GET /readyz`, `/docs`
     "The service as a web application"
-    app = FastAPI(title="l1g1000", description="Send a picture, get its name.", exception_handlers=HANDLERS)
+    app = FastAPIOffline(title="l1g1000", description="Send a picture, get its name.", exception_handlers=HANDLERS)
     limit,inside = CapacityLimiter(workers),set()
 
     async def answer(request, lang, top):

