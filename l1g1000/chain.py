@@ -65,17 +65,17 @@ def align(
     out:Path, # The folder to fill: the checkpoint, `history.json`
 ) -> None:
     "train the small CLIP on every style but one"
-    from l1g1000.data.align import FitConfig, MultimodalAligner, learn_names, learn_pictures, train_tokenizer
+    from l1g1000.data.clip import FitConfig, Clip, learn_names, learn_pictures, train_tokenizer
     from l1g1000.data.moji import load_moji, split_style
     from l1g1000.core import seed_everything
     w = load_moji()
     train,_ = split_style(w.pictures, cfg.held_out)
     seed_everything(cfg.seed)
     names = learnt(w, cfg.langs)
-    aligner = MultimodalAligner.fresh(train_tokenizer(names["name"]))
-    pictures = learn_pictures(aligner, train, FitConfig(cfg.picture_steps, 64, scale=30., seed=cfg.seed), done/"align.pictures.resume")
-    words = learn_names(aligner, names, train, FitConfig(cfg.name_steps, 256, seed=cfg.seed), done/"align.names.resume")
-    aligner.save(out)
+    clip = Clip.fresh(train_tokenizer(names["name"]))
+    pictures = learn_pictures(clip, train, FitConfig(cfg.picture_steps, 64, scale=30., seed=cfg.seed), done/"align.pictures.resume")
+    words = learn_names(clip, names, train, FitConfig(cfg.name_steps, 256, seed=cfg.seed), done/"align.names.resume")
+    clip.save(out)
     write_json(out/"history.json", dict(names=words, pictures=pictures, concepts=len(w.concepts)))
     for o in done.glob("align.*.resume"): remove(o)
 
@@ -87,17 +87,17 @@ def evaluate(
 ) -> None:
     "name the pictures of the unseen style, beside chance and the nearest pixels"
     import numpy as np
-    from l1g1000.data.align import MultimodalAligner, name_vectors, naming, pixel_neighbour
+    from l1g1000.data.clip import Clip, name_vectors, naming, pixel_neighbour
     from l1g1000.data.moji import load_moji, split_style
-    w, aligner = load_moji(), MultimodalAligner(done/"align")
+    w, clip = load_moji(), Clip(done/"align")
     names = learnt(w, cfg.langs)
     train,test = split_style(w.pictures, cfg.held_out)
-    images, truth = aligner.encode_images(test["picture"]), test["concept"]
-    concepts,vectors = name_vectors(aligner, names)
+    images, truth = clip.encode_images(test["picture"]), test["concept"]
+    concepts,vectors = name_vectors(clip, names)
     score = naming(images, truth, concepts, vectors)
     naive = pixel_neighbour(train, test)
     rows = [dict(method=f"aligner, names in {len(set(names['lang']))} languages together") | score]
-    rows += [dict(method=f"aligner, names in {l} alone") | naming(images, truth, *name_vectors(aligner, names, l)) for l in ("en", "zh", "hi", "ar", "sw", "ka") if l in names["lang"]]
+    rows += [dict(method=f"aligner, names in {l} alone") | naming(images, truth, *name_vectors(clip, names, l)) for l in ("en", "zh", "hi", "ar", "sw", "ka") if l in names["lang"]]
     shuffled = [str(o) for o in np.random.default_rng(cfg.seed).permutation(truth)]
     rows += [dict(method="aligner, answers shuffled") | naming(images, shuffled, concepts, vectors)]
     rows += [dict(method="nearest picture in pixels", top1=naive, top5=None, count=len(test)), dict(method="chance", top1=1/len(concepts), top5=5/len(concepts), count=len(test))]
@@ -134,30 +134,30 @@ def quantize(
 ) -> None:
     "write the picture tower as ONNX, fp32 and INT8, and choose the one to serve"
     import numpy as np, torch
-    from l1g1000.data.align import MultimodalAligner, name_vectors, naming
+    from l1g1000.data.clip import Clip, name_vectors, naming
     from l1g1000.data.moji import load_moji, split_style
     from l1g1000.picture import to_pixels
     from l1g1000.quant.ort import compare, cpu_features, export_onnx, quantize_static, session
     from l1g1000.serve.service import save_artefact
-    w, aligner = load_moji(), MultimodalAligner(done/"align")
+    w, clip = load_moji(), Clip(done/"align")
     train,test = split_style(w.pictures, cfg.held_out)
-    tower, x = aligner.model.visual, to_pixels(test["picture"], aligner.size)
+    tower, x = clip.model.visual, to_pixels(test["picture"], clip.size)
     export_onnx(tower, torch.from_numpy(x[:8]), out/"fp32.onnx")
-    calibration = np.split(to_pixels(train.shuffle(cfg.seed).select(range(256))["picture"], aligner.size), 8)
+    calibration = np.split(to_pixels(train.shuffle(cfg.seed).select(range(256))["picture"], clip.size), 8)
     quantize_static(out/"fp32.onnx", out/"int8.onnx", calibration=calibration)
     def torch_fp32(b):
         with torch.no_grad(): return tower(torch.from_numpy(b)).numpy()
     sessions = {k: session(out/f"{k}.onnx", torch.get_num_threads()) for k in ("fp32", "int8")}
     fns = {"torch fp32": torch_fp32} | {f"ONNX Runtime {k}": (lambda b, s=s: s.run(None, {"input": b})[0]) for k,s in sessions.items()}
     rows = compare(fns, x[:32])
-    concepts,vectors = name_vectors(aligner, learnt(w, cfg.langs))
+    concepts,vectors = name_vectors(clip, learnt(w, cfg.langs))
     unit = {k: torch.nn.functional.normalize(torch.from_numpy(np.concatenate([f(b) for b in np.array_split(x, 25)])), dim=-1) for k,f in fns.items()}
     for o,size in zip(rows, (None, "fp32", "int8")): o |= dict(top1=naming(unit[o["name"]], test["concept"], concepts, vectors)["top1"], bytes=size and (out/f"{size}.onnx").stat().st_size)
     served = "int8" if rows[2]["median_ms"] < rows[1]["median_ms"] and rows[2]["top1"] > rows[1]["top1"] - .01 else "fp32"
     cosine = float((unit["ONNX Runtime fp32"]*unit["ONNX Runtime int8"]).sum(1).mean())
     write_json(out/"table.json", dict(batch=32, cosine=cosine, served=served, cpu=", ".join(k for k,v in cpu_features().items() if v), rows=rows))
     shutil.copy(out/f"{served}.onnx", out/"model.onnx")
-    save_artefact(out, vectors.numpy(), concepts, _columns(w.names, concepts), aligner.size)
+    save_artefact(out, vectors.numpy(), concepts, _columns(w.names, concepts), clip.size)
 
 # %% ../nbs/92_chain.ipynb #d7c2d5c4
 def _columns(names, concepts):
@@ -203,7 +203,7 @@ def report(
 STAGES = {o.__name__: o for o in (data, align, evaluate, quantize, serve, report)}
 
 # %% ../nbs/92_chain.ipynb #d0f3dfa0
-USES = dict(data=["picture", "data.sources", "data.moji"], align=["data.augment", "data.align"], evaluate=["data.align"], quantize=["quant.ort"],
+USES = dict(data=["picture", "data.sources", "data.moji"], align=["data.augment", "data.clip"], evaluate=["data.clip"], quantize=["quant.ort"],
     serve=["serve.service", "serve.rest"], report=["report"])
 
 def versions() -> str: # `"l1g1000 0.1.0, Python 3.11.7, Linux x86_64"`

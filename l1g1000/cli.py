@@ -120,15 +120,17 @@ def main(
     args:list[str]|None = None, # The words after `l1g1000`; those of the command line when left out
 ) -> None: # Ends the process: 0 for success, 1 or 2 for an error, 130 for Ctrl-C
     "Run a command; a user's mistake is told in one line"
-    try: sys.exit(app(args, prog_name="l1g1000", standalone_mode=False) or 0)
-    except typer.Abort: sys.exit(130)
-    except KeyboardInterrupt: print("l1g1000: stopped; what is finished is kept, run again to go on", file=sys.stderr); sys.exit(130)
+    code = 0
+    try: code = app(args, prog_name="l1g1000", standalone_mode=False) or 0 # typer turns Ctrl-C into the code 130
+    except (typer.Abort, KeyboardInterrupt): code = 130
     except ModuleNotFoundError as e: _fail(missing(e, "this command"))
     except (ValueError, OSError, RuntimeError) as e: _fail(plain(e))
     except Exception as e:
         if not hasattr(e, "format_message"): raise
         e.show()
-        sys.exit(getattr(e, "exit_code", 2))
+        code = getattr(e, "exit_code", 2)
+    if code == 130: print("l1g1000: stopped; what is finished is kept, run again to go on", file=sys.stderr)
+    sys.exit(code)
 
 def _fail(text):
     print(f"l1g1000: {text}", file=sys.stderr)

@@ -10,7 +10,7 @@ __all__ = ['manifest', 'table', 'moji_card']
 # %% ../../nbs/19_data.card.ipynb #4f46ec0a
 from collections import Counter
 from dataclasses import asdict
-from .moji import MIN_NAMES, MIN_STYLES, World
+from .moji import MIN_ARTISTS, MIN_NAMES, World
 from .sources import SOURCES, STYLES, credits_table
 
 # %% ../../nbs/19_data.card.ipynb #47a1dd5a
@@ -35,11 +35,11 @@ def moji_card(
     few, many = min(named.values()), max(named.values())
     return f"""# The moji world
 
-{len(world.concepts):,} things, drawn by {len(drawn)} artists and named in {len(named)} languages. Made by `l1g1000 data` from packages of the npm registry; this card by `l1g1000 data --card`.
+{len(world.concepts):,} things, drawn by {len({STYLES[s].artist for s in drawn})} artists in {len(drawn)} styles and named in {len(named)} languages. Made by `l1g1000 data` from packages of the npm registry; this card by `l1g1000 data --card`.
 
 ## What it holds
 
-A concept is an emoji without its skin tone, drawn in at least {MIN_STYLES} styles and named in English. A language takes part when it names at least {MIN_NAMES:,} emoji. The flags of countries and components such as hair are not among them.
+A concept is an emoji without its skin tone, drawn by at least {MIN_ARTISTS} artists and named in English. A language takes part when it names at least {MIN_NAMES:,} emoji. The flags of countries and components such as hair are not among them.
 
 {styles}
 
@@ -47,7 +47,7 @@ A concept is an emoji without its skin tone, drawn in at least {MIN_STYLES} styl
 
 ## What to split by
 
-{len(set(world.concepts["family"])):,} families join concepts that share a root or a drawing (a man, a woman and a person running), and lie on one side of a split. `split_style` keeps a whole style out, `split_concept` whole families, `split_pair` single names. Rows must not be split one by one: the same drawing would stand on both sides.
+{len(set(world.concepts["family"])):,} families join concepts that share a root or a drawing (a man, a woman and a person running), and lie on one side of a split. `split_style` keeps a whole style out, together with the other styles of its artist, `split_concept` whole families, `split_pair` single names. Rows must not be split one by one: the same drawing would stand on both sides.
 
 ## What it is not good for
 
@@ -57,5 +57,5 @@ Emoji are icons, not photographs: a model of this world does not know the real o
 
 {credits_table()}
 
-The pictures keep their authors' licences, one of them share-alike: credit them where you show them, as every contact sheet of ours does. Nothing of theirs is in this repository. Checksums stand in [sources.json](sources.json) (`l1g1000 data --card --json`); a file that does not match is not used.
+The pictures keep their authors' licences, two of them share-alike: credit them where you show them, as every contact sheet of ours does. Nothing of theirs is in this repository. Checksums stand in [sources.json](sources.json) (`l1g1000 data --card --json`); a file that does not match is not used.
 """
