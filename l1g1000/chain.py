@@ -65,7 +65,8 @@ def align(
     out:Path, # The folder to fill: the checkpoint, `history.json`
 ) -> None:
     "train the small CLIP on every style but one"
-    from l1g1000.data.clip import FitConfig, Clip, learn_names, learn_pictures, train_tokenizer
+    from l1g1000.data.clip import Clip, train_tokenizer
+    from l1g1000.data.learn import FitConfig, learn_names, learn_pictures
     from l1g1000.data.moji import load_moji, split_style
     from l1g1000.core import seed_everything
     w = load_moji()
@@ -87,7 +88,8 @@ def evaluate(
 ) -> None:
     "name the pictures of the unseen style, beside chance and the nearest pixels"
     import numpy as np
-    from l1g1000.data.clip import Clip, name_vectors, naming, pixel_neighbour
+    from l1g1000.data.clip import Clip
+    from l1g1000.data.learn import name_vectors, naming, pixel_neighbour
     from l1g1000.data.moji import load_moji, split_style
     w, clip = load_moji(), Clip(done/"align")
     names = learnt(w, cfg.langs)
@@ -134,7 +136,8 @@ def quantize(
 ) -> None:
     "write the picture tower as ONNX, fp32 and INT8, and choose the one to serve"
     import numpy as np, torch
-    from l1g1000.data.clip import Clip, name_vectors, naming
+    from l1g1000.data.clip import Clip
+    from l1g1000.data.learn import name_vectors, naming
     from l1g1000.data.moji import load_moji, split_style
     from l1g1000.picture import to_pixels
     from l1g1000.quant.ort import compare, cpu_features, export_onnx, quantize_static, session
@@ -203,7 +206,7 @@ def report(
 STAGES = {o.__name__: o for o in (data, align, evaluate, quantize, serve, report)}
 
 # %% ../nbs/92_chain.ipynb #d0f3dfa0
-USES = dict(data=["picture", "data.sources", "data.moji"], align=["data.augment", "data.clip"], evaluate=["data.clip"], quantize=["quant.ort"],
+USES = dict(data=["picture", "data.sources", "data.moji"], align=["data.augment", "data.clip", "data.learn"], evaluate=["data.clip", "data.learn"], quantize=["quant.ort"],
     serve=["serve.service", "serve.rest"], report=["report"])
 
 def versions() -> str: # `"l1g1000 0.1.0, Python 3.11.7, Linux x86_64"`
