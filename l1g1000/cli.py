@@ -46,7 +46,7 @@ def chain(
     out:Path = Path("out"), # Where results go
     held_out:str = "fluent", # The picture style that training never sees
     seed:int = 0, # Of training and of the examples shown
-    picture_steps:int = 3000, # Training steps of the picture tower
+    picture_steps:int = 4500, # Training steps of the picture tower
     langs:str = "", # The languages that the text tower learns, as en,sw,zh; or all; left out, two dozen
     name_steps:int = 1600, # Training steps of the text tower
     json:bool = False, # Print the scores as JSON at the end?

@@ -39,6 +39,7 @@ def decode_picture(
     except UnidentifiedImageError as e: raise BadPicture("format", f"not a readable picture: send {', '.join(FORMATS)}") from e
     except Exception as e: raise BadPicture("broken", "the picture is broken or cut off: send it again") from e # whatever Pillow says about these bytes
 
+# %% ../nbs/02_picture.ipynb #09bd6662
 def encode_png(
     picture:Image.Image, # Any mode that PNG knows
 ) -> bytes: # The file's content

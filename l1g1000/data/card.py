@@ -30,6 +30,9 @@ def moji_card(
     world:World, # All styles, without skin tones
 ) -> str: # Markdown
     "The card of the moji world"
+    return _holds(world) + _limits(world)
+
+def _holds(world):
     drawn, named = Counter(world.pictures["style"]), Counter(world.names["lang"])
     styles = table([dict(style=s, pictures=f"{drawn[s]:,}", artist=STYLES[s].author, licence=STYLES[s].licence) for s in STYLES])
     few, many = min(named.values()), max(named.values())
@@ -44,7 +47,11 @@ A concept is an emoji without its skin tone, drawn by at least {MIN_ARTISTS} art
 {styles}
 
 {len(world.names):,} names, {few:,} to {many:,} in a language: {", ".join(world.langs)}.
+"""
 
+# %% ../../nbs/19_data.card.ipynb #00085fd1
+def _limits(world):
+    return f"""
 ## What to split by
 
 {len(set(world.concepts["family"])):,} families join concepts that share a root or a drawing (a man, a woman and a person running), and lie on one side of a split. `split_style` keeps a whole style out, together with the other styles of its artist, `split_concept` whole families, `split_pair` single names. Rows must not be split one by one: the same drawing would stand on both sides.

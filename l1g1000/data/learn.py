@@ -45,7 +45,7 @@ class FitConfig:
     def __post_init__(self):
         for k in ("steps", "batch", "lr", "scale"):
             if not getattr(self, k) > 0: raise ValueError(f"{k}={getattr(self, k)} must be above 0")
-PICTURE, TEXT = FitConfig(3000, 64, scale=30.), FitConfig(1600, 256)
+PICTURE, TEXT = FitConfig(4500, 64, scale=30.), FitConfig(1600, 256)
 
 # %% ../../nbs/16_data.learn.ipynb #8e6b04cb
 def fit(

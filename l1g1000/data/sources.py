@@ -57,7 +57,10 @@ STYLES = _rows(
     ("emojione", "EmojiTwo (Emoji One)", "@iconify-json/emojione", "1.2.3", "26a14f44284407e8bcde91799388dca2bfd91dbcd55a97f425524a1c5b73610e",
         "CC-BY-4.0", "Emoji One and EmojiTwo", "https://github.com/EmojiTwo/emojitwo"),
     ("fxemoji", "FxEmojis", "@iconify-json/fxemoji", "1.2.2", "f3e72b3c59d05e1db03b7e308d55c0d05bd7ba3f625a90da1b79313c12858eef",
-        "Apache-2.0", "Mozilla", "https://github.com/mozilla/fxemoji"),
+        "Apache-2.0", "Mozilla", "https://github.com/mozilla/fxemoji"))
+
+# %% ../../nbs/10_data.sources.ipynb #38d31579
+STYLES |= _rows( # older and plainer hands
     ("noto-old", "Noto Emoji of 2016", "@iconify-json/noto-v1", "1.2.5", "2bf62c26c2c2884aa99e90aec942cdaee17a5921f05690694f4978ad4b017c37",
         "Apache-2.0", "Google Inc", "https://github.com/googlefonts/noto-emoji"),
     ("emojione-old", "Emoji One 1", "@iconify-json/emojione-v1", "1.2.3", "6641d59d48a42823fdc2b84e7427e9f302944eb98d2c7d94d6e67c139e7b37b3",
@@ -67,6 +70,7 @@ STYLES = _rows(
     ("streamline", "Streamline Emojis", "@iconify-json/streamline-emojis", "1.2.4", "5dac87c876b322500989828c5823143e0100d78881627a2e4081a4b897cbfdbc",
         "CC-BY-4.0", "Streamline", "https://github.com/webalys-hq/streamline-vectors"))
 
+# %% ../../nbs/10_data.sources.ipynb #87b6e77c
 WORDS = _rows(
     ("cldr", "CLDR annotations", "cldr-annotations-full", "48.2.0", "28576e51225deb51e3ddd734b0f824a0079682cb5d8c27faa9f68149317a14d1",
         "Unicode-3.0", "Unicode, Inc", "https://cldr.unicode.org"),
