@@ -119,3 +119,19 @@ def test_killed_at_any_moment_the_chain_goes_on(cache, tmp_path):
     for name in ("align/open_clip_model.safetensors", "evaluate/scores.json", "evaluate/answers.json", "data/sheet.png"):
         assert (out/name).read_bytes() == (tmp_path/"whole"/name).read_bytes(), name
     assert not [o for o in out.rglob("*") if o.name.endswith((".part", ".resume"))] and (out/"report.html").is_file()
+
+def test_align_judges_a_table(tmp_path, cache):
+    "A table with a broken picture and an empty text: every row comes back with its reason"
+    import csv
+    from l1g1000.data.moji import load_moji
+    from l1g1000.picture import encode_png
+    rows = load_moji(["twemoji"]).pictures.select(range(8))
+    for k,im in enumerate(rows["picture"]): (tmp_path/f"{k}.png").write_bytes(encode_png(im))
+    (tmp_path/"3.png").write_bytes(b"\x89PNG cut")
+    with open(tmp_path/"mine.csv", "w", newline="") as f:
+        csv.writer(f).writerows([("text", "picture"), *((f"face {k}" if k != 5 else "", f"{k}.png") for k in range(8))])
+    done = cli("align", tmp_path/"mine.csv")
+    assert done.returncode == 0 and "no hub can be reached" in done.stderr, done.stderr
+    with open(tmp_path/"mine.aligned.csv", newline="") as f: back = list(csv.DictReader(f))
+    assert [back[k]["reason"] for k in (3, 5)] == ["not a picture", "empty text"] and len(back) == 8
+    refused(cli("align", tmp_path/"nowhere.csv"), "no table at")

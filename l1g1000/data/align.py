@@ -6,7 +6,7 @@ Docs: https://l1g1000.github.io/l1g1000/data.align.html.md"""
 
 # %% auto #0
 __all__ = ['HUB', 'OWN', 'WHY', 'MATCH', 'MAX_MATRIX', 'HubClip', 'open_model', 'read_picture', 'AlignedPairs', 'stand_out',
-           'calibrate', 'MultimodalAligner']
+           'calibrate', 'MultimodalAligner', 'read_pairs', 'write_judged']
 
 # %% ../../nbs/17_data.align.ipynb #75143f6d
 import hashlib, os, socket, warnings
@@ -18,7 +18,7 @@ from fastcore.basics import patch
 from PIL import Image
 from scipy.optimize import linear_sum_assignment
 from scipy.special import expit
-from ..core import one_of, progress, read_json, write_json
+from ..core import one_of, progress, read_json, write_atomic, write_json
 from .clip import Clip, checkpoint
 from .learn import FitConfig, learn_pairs
 from ..picture import BadPicture, decode_picture
@@ -270,3 +270,27 @@ def save(self:MultimodalAligner,
     self.clip.save(folder)
     write_json(Path(folder)/"align.json", self.calibration)
     return Path(folder)
+
+# %% ../../nbs/17_data.align.ipynb #a8ba57bf
+def read_pairs(
+    path:str|Path, # CSV or Parquet with the columns `text` and `picture`
+) -> tuple[list,list]: # Texts, and paths of pictures, relative to the table's folder or absolute
+    "A table of pairs; `ValueError` names a column that is missing"
+    path = Path(path)
+    if not path.is_file(): raise ValueError(f"no table at {path}: check the path")
+    table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, keep_default_na=False)
+    if lost := {"text", "picture"} - set(table): raise ValueError(f"{path} has no column {sorted(lost)[0]!r}, only {list(table)}: name the columns text and picture")
+    return list(table["text"]), [path.parent/o if isinstance(o, str) and o else None for o in table["picture"]]
+
+def write_judged(
+    judged:AlignedPairs, # From `process`
+    texts:list, # What was judged
+    pictures:list, # What was judged
+    path:str|Path, # The CSV to write
+) -> Path: # `path`
+    "The table with a score and a reason for each row"
+    table = judged.to_pandas()
+    table.insert(0, "picture", [str(pictures[k]) if k >= 0 else "" for k in judged.image_index])
+    table.insert(0, "text", [texts[k] if k >= 0 else "" for k in judged.text_index])
+    with write_atomic(path) as f: table.to_csv(f, index=False)
+    return Path(path)

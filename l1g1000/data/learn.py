@@ -6,7 +6,7 @@ Docs: https://l1g1000.github.io/l1g1000/data.learn.html.md"""
 
 # %% auto #0
 __all__ = ['PICTURE', 'TEXT', 'pixel_neighbour', 'FitConfig', 'fit', 'param_groups', 'learn_pictures', 'learn_names',
-           'name_vectors', 'naming', 'learn_pairs']
+           'mean_vectors', 'name_vectors', 'naming', 'learn_pairs']
 
 # %% ../../nbs/16_data.learn.ipynb #04b84b4a
 import io
@@ -133,7 +133,7 @@ def learn_names(
     resume:str|Path|None = None, # Where a killed run goes on
 ) -> list[float]: # The loss of every step
     "Let every name point to the pictures of its concept"
-    concepts, target_CD = _means(pictures["concept"], clip.encode_images(pictures["picture"]))
+    concepts, target_CD = mean_vectors(pictures["concept"], clip.encode_images(pictures["picture"]))
     at = {c: i for i,c in enumerate(concepts)}
     names = names.filter(lambda c: c in at, input_columns=["concept"])
     if not len(names): raise ValueError("no name belongs to a concept of the pictures: both tables need the same emoji in the column concept")
@@ -148,8 +148,11 @@ def learn_names(
     own = [p for n,p in clip.model.named_parameters() if n in ("positional_embedding", "text_projection")]
     return fit("names", loss_of, groups + [dict(params=own, weight_decay=0.)], cfg, resume)
 
-def _means(concepts, vectors):
-    "The distinct concepts, and the direction of each one's mean vector: (C, D)"
+def mean_vectors(
+    concepts:list[str], # The concept of each row
+    vectors:torch.Tensor, # (B, D)
+) -> tuple[list[str],torch.Tensor]: # The distinct concepts, sorted, and (C, D) rows of length 1
+    "The direction of each concept's mean"
     known = sorted(set(concepts))
     at = {c: i for i,c in enumerate(known)}
     total = torch.zeros(len(known), vectors.shape[1]).index_add_(0, torch.tensor([at[c] for c in concepts]), vectors)
@@ -165,7 +168,7 @@ def name_vectors(
     if lang is not None:
         names = names.filter(lambda l: l == lang, input_columns=["lang"])
         if not len(names): raise ValueError(f"no names in language {lang!r}")
-    return _means(names["concept"], clip.encode_texts(names["name"]))
+    return mean_vectors(names["concept"], clip.encode_texts(names["name"]))
 
 def naming(
     images:torch.Tensor, # (B, D) from `encode_images`
