@@ -13,9 +13,11 @@ import hashlib, io, unicodedata
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 import numpy as np
 import pyarrow as pa, pyarrow.parquet as pq
 from datasets import Dataset, Image as ImageFeature
+from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
@@ -236,7 +238,7 @@ def contact_sheet(
     for y,s in enumerate(styles):
         for x,c in enumerate(codes):
             if (im := at.get((s,c))): sheet.paste(o := im.convert("RGBA").resize((side, side), Image.NEAREST), (gap+x*(side+gap), gap+y*(side+gap)), o)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.truetype(Path(get_data_path())/"fonts/ttf/DejaVuSans.ttf", 10) # Pillow's own font has no ä
     for i,s in enumerate(styles): draw.text((gap, sheet.height-line*(len(styles)-i)-3), f"row {i+1}: {STYLES[s].credit}", "#444", font=font)
     return sheet
 
@@ -247,7 +249,7 @@ def split_style(
 ) -> tuple[Dataset,Dataset]: # Train and test
     "Split by picture style: the concepts are known, the artist is new; the artist's other styles are on neither side"
     one_of("style", held_out, set(pictures["style"]))
-    style, new = np.array(pictures["style"]), STYLES[held_out].artist
+    style, new = np.array(pictures["style"][:]), STYLES[held_out].artist
     other = np.array([STYLES[s].artist != new for s in style])
     return pictures.select(np.flatnonzero(other)), pictures.select(np.flatnonzero(style == held_out))
 
@@ -257,7 +259,7 @@ def split_concept(
     seed:int = 0, # Another seed, another choice of families
 ) -> tuple[Dataset,Dataset]: # Train and test
     "Split by concept: whole families of concepts are new"
-    return _split(rows, [_held(test, seed, f) for f in rows["family"]])
+    return _split(rows, [_held(test, seed, f) for f in rows["family"][:]])
 
 def split_pair(
     names:Dataset, # Rows of `World.names`
@@ -265,7 +267,7 @@ def split_pair(
     seed:int = 0, # Another seed, another choice
 ) -> tuple[Dataset,Dataset]: # Train and test
     "Split by (concept, language): concept and language are known, the pair is new; one spelling stays on one side"
-    return _split(names, [_held(test, seed, f, n.casefold()) for f,n in zip(names["family"], names["name"])])
+    return _split(names, [_held(test, seed, f, n.casefold()) for f,n in zip(names["family"][:], names["name"][:])])
 
 def _held(test, seed, *group):
     if not 0 < test < 1: raise ValueError(f"test share {test} is outside 0 … 1 (both excluded): 0.1 holds out a tenth")
