@@ -66,7 +66,7 @@ def data(
     json:bool = False, # Print as JSON?
 ) -> None:
     "Build the moji world in the cache and say what is in it"
-    from l1g1000.data.card import manifest, moji_card
+    from l1g1000.card import manifest, moji_card
     from l1g1000.data.moji import load_moji
     if card and json: return _tell(manifest(), True)
     w = load_moji()

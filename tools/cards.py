@@ -2,7 +2,7 @@
 import argparse, json, sys
 from pathlib import Path
 from l1g1000.core import read_json, write_atomic
-from l1g1000.data.card import checkpoint_card, manifest, moji_card
+from l1g1000.card import checkpoint_card, manifest, moji_card
 from l1g1000.data.clip import checkpoint
 from l1g1000.data.moji import load_moji
 
