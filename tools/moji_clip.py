@@ -23,7 +23,7 @@ def options():
     p.add_argument("--test", default="fluent", help="the style that nothing here may see")
     p.add_argument("--dev", default="streamline", help="the style that the score is calibrated on")
     p.add_argument("--picture-steps", type=int, default=40_000, help="steps of the picture tower")
-    p.add_argument("--name-steps", type=int, default=12_000, help="steps of the text tower")
+    p.add_argument("--name-steps", type=int, default=9_000, help="steps of the text tower")
     p.add_argument("--seed", type=int, default=0)
     return p.parse_args()
 
