@@ -13,6 +13,7 @@ from dataclasses import asdict
 import numpy as np
 from .data.moji import MIN_ARTISTS, MIN_NAMES, World
 from .data.sources import SOURCES, STYLES, credits_table
+from .data.speech import SPEECH
 
 # %% ../nbs/93_card.ipynb #47a1dd5a
 def manifest() -> list[dict]: # One for each source: `name`, `title`, `package`, `version`, `sha256`, `licence`, `author`, `url`
@@ -47,7 +48,7 @@ A concept is an emoji without its skin tone, drawn by at least {MIN_ARTISTS} art
 
 {styles}
 
-{len(world.names):,} names, {few:,} to {many:,} in a language: {", ".join(world.langs)}.
+{len(world.names):,} names, {few:,} to {many:,} in a language: {", ".join(world.langs)}. `load_speech` has most of them spoken (optional: it needs eSpeak NG), `load_prompts` adds recorded speech.
 """
 
 # %% ../nbs/93_card.ipynb #00085fd1
@@ -55,17 +56,17 @@ def _limits(world):
     return f"""
 ## What to split by
 
-{len(set(world.concepts["family"])):,} families join concepts that share a root or a drawing (a man, a woman and a person running), and lie on one side of a split. `split_style` keeps a whole style out, together with the other styles of its artist, `split_concept` whole families, `split_pair` single names. Rows must not be split one by one: the same drawing would stand on both sides.
+{len(set(world.concepts["family"])):,} families join concepts that share a root or a drawing (a man, a woman and a person running), and lie on one side of a split. `split_style` keeps a whole style out, together with the other styles of its artist, `split_concept` whole families, `split_pair` single names, `split_voice` speakers. Rows must not be split one by one: the same drawing would stand on both sides.
 
 ## What it is not good for
 
-Emoji are icons, not photographs: a model of this world does not know the real one. Names in most languages were translated from English by volunteers, and describe the drawing rather than how people speak. Groups of people are drawn as companies chose to draw them; do not judge people by it.
+Emoji are icons, not photographs: a model of this world does not know the real one. Names in most languages were translated from English by volunteers, and describe the drawing rather than how people speak. Groups of people are drawn as companies chose to draw them; do not judge people by it. The spoken names are synthetic: clear, without accent, noise or feeling.
 
 ## Sources and licences
 
-{credits_table()}
+{credits_table([*SOURCES, *SPEECH.values()])}
 
-The pictures keep their authors' licences, two of them share-alike: credit them where you show them, as every contact sheet of ours does. Nothing of theirs is in this repository. Checksums stand in [sources.json](sources.json) (`l1g1000 data --card --json`); a file that does not match is not used.
+The pictures keep their authors' licences, two of them share-alike: credit them where you show them, as every contact sheet of ours does. Nothing of theirs is in this repository. Checksums stand in [sources.json](sources.json) (`l1g1000 data --card --json`); a file that does not match is not used. pip and apt check the two sources of speech. eSpeak NG is a tool that makes data, not a part of this library.
 """
 
 # %% ../nbs/93_card.ipynb #be096564

@@ -129,14 +129,15 @@ def _where(size):
     key = fingerprint([o.sha256 for o in SOURCES.values()], size, resvg_py.__version__, MIN_ARTISTS, MIN_NAMES, "layout 1")
     return home("moji", f"{size}px-{key}", "x").parent
 
-def _table(path, build):
-    "Read a Parquet file whose checksum holds, else build it"
+def _checked(path, write):
+    "A file whose checksum holds, else written anew"
     note = path.with_suffix(".sha256")
     if not (path.is_file() and note.is_file() and sha256_file(path) == note.read_text()):
-        table = build()
-        with write_atomic(path) as f: pq.write_table(table, f)
+        with write_atomic(path) as f: write(f)
         with write_atomic(note) as f: f.write_text(sha256_file(path))
-    return pq.read_table(path)
+    return path
+
+def _table(path, build): return pq.read_table(_checked(path, lambda f: pq.write_table(build(), f)))
 
 def _render(style, size, tones):
     import resvg_py

@@ -20,9 +20,9 @@ class Source:
     "One package of data and all that its licence asks us to say"
     name:str # Our short name: `"noto"`
     title:str # What people call it
-    package:str # The npm package
+    package:str # The package, of npm where its page names no other registry
     version:str # The exact version
-    sha256:str # Of the package file
+    sha256:str # Of the package file; empty where pip or apt checks it
     licence:str # SPDX identifier
     author:str # Whom to credit
     url:str # Where the work lives
@@ -136,9 +136,9 @@ def read_member(
 
 # %% ../../nbs/10_data.sources.ipynb #51a14786
 def credits_table(
-    names:list[str]|None = None, # Keys of `SOURCES`; all of them when left out
+    names:list[str|Source]|None = None, # Keys of `SOURCES`, or sources of another table; all of `SOURCES` when left out
 ) -> str: # A Markdown table
     "Sources, versions, licences and authors, as a data card shows them"
-    rows = [SOURCES[one_of("source", o, SOURCES)] for o in names or SOURCES]
+    rows = [o if isinstance(o, Source) else SOURCES[one_of("source", o, SOURCES)] for o in names or SOURCES]
     head = "| source | package | licence | author |\n|---|---|---|---|\n"
     return head + "\n".join(f"| [{o.title}]({o.url}) | `{o.package}` {o.version} | {o.licence} | {o.author} |" for o in rows)
