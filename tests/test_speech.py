@@ -47,7 +47,7 @@ def test_nothing_is_spoken_before_it_is_asked_for():
     code = """if True:
         import sys
         sys.modules["espeakng_loader"] = None # an import of it fails
-        import l1g1000.data.speech, l1g1000.data.card
+        import l1g1000.data.speech, l1g1000.card
         try: l1g1000.data.speech.load_speech(["en"])
         except ModuleNotFoundError as e: assert "pip install" in str(e) and "espeak" in str(e), e
         else: raise AssertionError("no error")"""
