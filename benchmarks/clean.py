@@ -21,9 +21,9 @@ kept = r.kept
 """
 PANDAS = """
 import ftfy, pandas as pd, unicodedata
-from l1g1000.data.clean import _ECHO, _ODD, _RUN, mask_private
+from l1g1000.data.rules import _ECHO, _ODD, _RUN, mask_private
 d = pd.read_parquet(source)
-d["text"] = d.text.map(lambda s: " ".join(unicodedata.normalize("NFC", ftfy.fix_text(s)).split())).map(mask_private)
+d["text"] = d.text.map(lambda s: " ".join(unicodedata.normalize("NFC", ftfy.fix_text(s, remove_control_chars=False, remove_terminal_escapes=False)).split())).map(mask_private)
 ok = d.text.str.len().between(1, 500) & ~d.text.str.contains(_ODD) & ~d.text.str.contains(_RUN) & ~d.text.str.contains(_ECHO)
 d = d[ok]
 d = d[~d.text.str.normalize("NFKC").str.casefold().str.replace(r"\\s+", "", regex=True).duplicated()]
@@ -35,10 +35,9 @@ import json, resource, sys, time, warnings
 warnings.simplefilter("ignore")
 import datasets, ftfy, l1g1000.data.clean, pandas, phonenumbers, stdnum
 source, target = sys.argv[1:]
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 start = time.perf_counter()
 {}
-print(json.dumps(dict(seconds=time.perf_counter()-start, kept=kept, extra_mb=(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss-before)/1e3)))
+print(json.dumps(dict(seconds=time.perf_counter()-start, kept=kept, peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e3)))
 """
 
 def table(n, path):
@@ -60,10 +59,10 @@ def main():
             if done.returncode: sys.exit(done.stderr)
             rows.append(dict(who=who, rows=n) | json.loads(done.stdout.splitlines()[-1]))
             print(rows[-1], flush=True)
-    mid = {(w, n): [float(np.median([o[k] for o in rows if (o["who"], o["rows"]) == (w, n)])) for k in ("seconds", "extra_mb")] for w in ("ours", "pandas") for n in SIZES}
-    out = [dict(rows=n, rows_per_second=n/mid["ours", n][0], times_pandas=mid["pandas", n][0]/mid["ours", n][0], extra_mb=mid["ours", n][1], pandas_mb=mid["pandas", n][1]) for n in SIZES]
+    mid = {(w, n): [float(np.median([o[k] for o in rows if (o["who"], o["rows"]) == (w, n)])) for k in ("seconds", "peak_mb")] for w in ("ours", "pandas") for n in SIZES}
+    out = [dict(rows=n, rows_per_second=n/mid["ours", n][0], times_pandas=mid["pandas", n][0]/mid["ours", n][0], peak_mb=mid["ours", n][1], pandas_peak_mb=mid["pandas", n][1]) for n in SIZES]
     big, small = out[-1], out[0]
     write_json(HERE/"clean.json", dict(command="python benchmarks/clean.py", made_with=versions(), sizes=out,
-        bytes_per_row=1e6*(big["extra_mb"]-small["extra_mb"])/(big["rows"]-small["rows"]), runs=rows))
+        bytes_per_row=1e6*(big["peak_mb"]-small["peak_mb"])/(big["rows"]-small["rows"]), runs=rows))
 
 if __name__ == "__main__": main()

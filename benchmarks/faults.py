@@ -1,0 +1,72 @@
+"""Planted faults of five kinds in pairs of texts and pictures, and how well cleaning and the aligner find each.
+
+    python benchmarks/faults.py
+
+Pictures of an artist that the checkpoint never saw, of concepts whose names the language rule never saw; each row in a language drawn by lot.
+30 % carry another thing's name, 10 % are doubled, 5 % have a broken picture, 5 % speak another language than they claim. Beside F1 stands
+that of the same answers in random order. Three seeds, about a minute each. Writes faults.json here.
+"""
+from pathlib import Path
+import numpy as np
+from sklearn.metrics import f1_score
+from l1g1000.chain import versions
+from l1g1000.core import progress, read_json, write_json
+from l1g1000.data.align import MultimodalAligner
+from l1g1000.data.clean import CleanReport, pair_key, sift
+from l1g1000.data.clip import checkpoint
+from l1g1000.data.language import fit_identifier, fit_language_rule, load_udhr
+from l1g1000.data.moji import load_moji, split_concept, split_style
+from l1g1000.data.rules import TEXT, bad_picture
+from l1g1000.picture import encode_png
+
+HERE, SEEDS, HELD = Path(__file__).parent, (0, 1, 2), .3
+KINDS = ("another thing's name", "duplicate", "broken picture", "another language")
+
+def language_rule(world, seed):
+    "A rule that never saw the names of the held-out families"
+    rest,_ = split_concept(world.names, HELD, seed)
+    first,second = (o[:] for o in split_concept(rest, .2, seed+100))
+    udhr = load_udhr(world.langs)[:]
+    return fit_language_rule(fit_identifier(first["name"]+udhr["text"], first["lang"]+udhr["lang"]), second["name"], second["lang"], seed)
+
+def planted(world, style, seed):
+    "Rows with at most one fault each, and the fault"
+    rng, said = np.random.default_rng(seed), {}
+    for o in world.names: said.setdefault(o["concept"], {})[o["lang"]] = o["name"]
+    _,new = split_concept(split_style(world.pictures, style)[1], HELD, seed)
+    rows, fault = [], []
+    for o in new.shuffle(seed):
+        lang, dice = str(rng.choice(sorted(said[o["concept"]]))), rng.random()
+        row, why = dict(text=said[o["concept"]][lang], lang=lang, picture=encode_png(o["picture"])), None
+        if dice < .30:
+            others = [c for c in new["concept"][:] if c != o["concept"] and lang in said[c] and said[c][lang] != row["text"]]
+            row["text"], why = said[rng.choice(others)][lang], KINDS[0]
+        elif dice < .35: row["picture"], why = row["picture"][:int(rng.integers(30, len(row["picture"])-20))], KINDS[2]
+        elif dice < .40:
+            foreign = [n for l,n in said[o["concept"]].items() if n.casefold() != row["text"].casefold()]
+            row["text"], why = str(rng.choice(foreign)), KINDS[3]
+        rows.append(row); fault.append(why)
+        if why is None and rng.random() < .17: rows.append(dict(row)); fault.append(KINDS[1])
+    return rows, fault
+
+def judge(rows, rule, aligner):
+    "What cleaning and then the aligner say of each row"
+    report, said = CleanReport(), np.full(len(rows), None, object)
+    kept = list(sift(rows, report, rules=(*TEXT, bad_picture, rule), keys=(pair_key,)))
+    for why,at in report.dropped.items(): said[list(at)] = KINDS[1] if why.startswith("duplicate") else KINDS[3] if why == "another language" else KINDS[2] if "picture" in why else why
+    pairs = aligner.process([r["text"] for _,r in kept], [r["picture"] for _,r in kept])
+    for (n,_),ok in zip(kept, pairs.kept): said[n] = said[n] if ok else KINDS[0]
+    return said
+
+def main():
+    world, style, aligner, out = load_moji(), read_json(checkpoint()/"manifest.json")["test"], MultimodalAligner("moji-clip"), []
+    for seed in progress(SEEDS, "seeds", unit="seed"):
+        rows,fault = planted(world, style, seed)
+        said = judge(rows, language_rule(world, seed), aligner)
+        lot, fault = np.random.default_rng(seed).permutation(said), np.array(fault, object)
+        out += [dict(seed=seed, fault=k, rows=int((fault == k).sum()), of=len(rows), f1=f1_score(fault == k, said == k), by_lot=f1_score(fault == k, lot == k)) for k in KINDS]
+    worst = [dict(fault=k, lowest_f1=min(o["f1"] for o in out if o["fault"] == k), by_lot=max(o["by_lot"] for o in out if o["fault"] == k)) for k in KINDS]
+    write_json(HERE/"faults.json", dict(command="python benchmarks/faults.py", made_with=versions(), held_out=style, worst=worst, runs=out))
+    print(*worst, sep="\n")
+
+if __name__ == "__main__": main()
