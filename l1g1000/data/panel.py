@@ -11,7 +11,7 @@ __all__ = ['ESM', 'CSS', 'KEYS', 'rows_key', 'read_labels', 'LabelFile', 'LabelP
 import base64, hashlib, html, json, os
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Sequence
 import anywidget, pandas as pd, traitlets
 from fastcore.basics import patch
 from IPython.display import HTML
