@@ -88,6 +88,7 @@ def align(
     judged = MultimodalAligner(model).process(texts, pictures, match, threshold)
     _tell(judged.counts() | dict(written=str(write_judged(judged, texts, pictures, out or pairs.with_suffix(".aligned.csv")))), json)
 
+# %% ../nbs/95_cli.ipynb #e33920f9
 @command
 def ask(
     picture:Path, # A picture file

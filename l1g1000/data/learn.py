@@ -148,6 +148,7 @@ def learn_names(
     own = [p for n,p in clip.model.named_parameters() if n in ("positional_embedding", "text_projection")]
     return fit("names", loss_of, groups + [dict(params=own, weight_decay=0.)], cfg, resume)
 
+# %% ../../nbs/16_data.learn.ipynb #5798eacf
 def mean_vectors(
     concepts:list[str], # The concept of each row
     vectors:torch.Tensor, # (B, D)

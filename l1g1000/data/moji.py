@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from ..core import fingerprint, home, one_of, progress, sha256_file, write_atomic
-from .sources import SOURCES, STYLES, fetch_all, members, read_member
+from .sources import STYLES, WORDS, fetch_all, members, read_member
 
 # %% ../../nbs/11_data.moji.ipynb #0ce6c026
 MIN_ARTISTS, MIN_NAMES = 3, 1000 # who must have drawn a concept, and how many names a language must have
@@ -126,7 +126,7 @@ def families(
 # %% ../../nbs/11_data.moji.ipynb #291884e3
 def _where(size):
     import resvg_py
-    key = fingerprint([o.sha256 for o in SOURCES.values()], size, resvg_py.__version__, MIN_ARTISTS, MIN_NAMES, "layout 1")
+    key = fingerprint([o.sha256 for o in (STYLES|WORDS).values()], size, resvg_py.__version__, MIN_ARTISTS, MIN_NAMES, "layout 1")
     return home("moji", f"{size}px-{key}", "x").parent
 
 def _checked(path, write):
