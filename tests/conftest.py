@@ -1,5 +1,6 @@
 "What the tests share: where the repository stands, one thread, no hub, no progress bars, a kernel of this Python"
-import os, re, shutil, subprocess, sys, time
+import json, os, re, secrets, shutil, socket, subprocess, sys, time, urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 import pytest
 
@@ -8,6 +9,7 @@ os.environ |= dict(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TQDM_DISABLE="1") # 
 ROOT = Path(__file__).absolute().parents[1]
 PAGES = sorted(ROOT.glob("nbs/[0-9]*.ipynb"))
 LESSONS = sorted(ROOT.glob("course/[0-9]*.ipynb"))
+TOKEN = secrets.token_hex(16) # of the JupyterLab that the tests start
 
 def exported(page):
     "The module that a page makes, and the code cells that go into it"
@@ -93,6 +95,65 @@ def browser():
         except api.Error as e: pytest.skip(f"no Chromium to look at a page with ({str(e).splitlines()[0]}): playwright install chromium")
         yield b
         b.close()
+
+@pytest.fixture(scope="session")
+def lab(kernel, tmp_path_factory):
+    "A JupyterLab server over a copy of the course: its folder and its address"
+    folder, settings = tmp_path_factory.mktemp("lab")/"course", tmp_path_factory.mktemp("settings")
+    shutil.copytree(ROOT/"course", folder)
+    own = settings/"@jupyterlab"/"notebook-extension"/"tracker.jupyterlab-settings"
+    own.parent.mkdir(parents=True)
+    own.write_text(json.dumps(dict(windowingMode="none"))) # cells out of sight stay in the page
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    options = {"ServerApp.ip": "127.0.0.1", "ServerApp.port": port, "ServerApp.root_dir": folder, "ServerApp.open_browser": False, "ServerApp.allow_root": True,
+        "LabApp.user_settings_dir": settings, "LabApp.workspaces_dir": settings/"workspaces",
+        "LabApp.news_url": "", "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate"}
+    with open(settings/"log", "w") as log:
+        command = [sys.executable, "-m", "jupyterlab", *(f"--{k}={v}" for k,v in options.items())]
+        server = subprocess.Popen(command, env=kernel | {"JUPYTER_TOKEN": TOKEN}, stdout=log, stderr=log)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait(lambda: ask(url, "status") is not None, 60, lambda: f"JupyterLab did not start:\n{(settings/'log').read_text()[-2000:]}")
+        yield folder, url
+    finally:
+        server.terminate()
+        try: server.wait(20) # it ends its kernels
+        except subprocess.TimeoutExpired: server.kill()
+
+def ask(url, what):
+    try:
+        with urllib.request.urlopen(f"{url}/api/{what}?token={TOKEN}", timeout=5) as r: return json.load(r)
+    except OSError: return None
+
+def wait(done, seconds, said):
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, said()
+        time.sleep(.3)
+
+@contextmanager
+def opened(browser, lab, name):
+    "A notebook in JupyterLab whose kernel answers: the page, and a function that waits until a run is over and gives its prompts"
+    folder, url = lab
+    with browser.new_context(viewport=dict(width=1280, height=1000)) as context:
+        page = context.new_page()
+        page.goto(f"{url}/lab/tree/{name}?token={TOKEN}")
+        def idle():
+            kernels = [s["kernel"] for s in ask(url, "sessions") or [] if s["path"] == name]
+            return any(k["execution_state"] == "idle" and k["connections"] for k in kernels)
+        def prompts(): return page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .jp-InputPrompt").all_text_contents()
+        def ran(): return "[*]:" not in (now := prompts()) and set(now) != {"[ ]:"} and idle()
+        def finished(seconds):
+            wait(ran, seconds, lambda: f"not done after {seconds} s: {prompts()}")
+            return prompts()
+        wait(idle, 60, lambda: f"no kernel for {name}: {ask(url, 'sessions')}")
+        yield page, finished
+
+def choose(page, *menu):
+    "Click through JupyterLab's menu"
+    for o in menu: page.get_by_role("menuitem", name=o, exact=True).click()
 
 REPORT = [] # lines for the end of the run
 

@@ -112,9 +112,9 @@ def majority_vote(
 class LabelModel:
     "Learn from the votes alone how each function errs, and what the true labels are likely to be"
     def __init__(self,
-        smoothing:float = 1., # Votes that every cell of a function's table gets for free, 0 or more
+        smoothing:float = .1, # Votes that every cell of a function's table gets for free, 0 or more
     ):
-        if not smoothing >= 0: raise ValueError(f"smoothing={smoothing} must be 0 or more: 1 is a good start")
+        if not smoothing >= 0: raise ValueError(f"smoothing={smoothing} must be 0 or more: 0.1 is a good start")
         self.smoothing, self.labels, self.prior, self.table, self.accuracy = smoothing, None, None, None, None
 
 @patch
