@@ -6,7 +6,7 @@ Docs: https://l1g1000.github.io/l1g1000/data.language.html.md"""
 
 # %% auto #0
 __all__ = ['UDHR_CODES', 'ORDERS', 'BITS', 'load_udhr', 'hashed_ngrams', 'Identifier', 'fit_identifier', 'load_identifier',
-           'near_text']
+           'near_text', 'wrong_language']
 
 # %% ../../nbs/12_data.language.ipynb #3a426b2c
 import html, re, tarfile, unicodedata
@@ -17,7 +17,7 @@ from datasets import Dataset
 from scipy.special import log_softmax
 from ..core import fingerprint, home, progress, write_atomic
 from .moji import load_moji
-from .rules import Unique, _hash
+from .rules import Rule, Unique, _hash
 from .sources import SOURCES, fetch
 
 # %% ../../nbs/12_data.language.ipynb #659acd06
@@ -111,6 +111,7 @@ def fit_identifier(
     counts += alpha
     return Identifier(tuple(map(str, known)), np.log(counts/counts.sum(0)), tuple(orders))
 
+# %% ../../nbs/12_data.language.ipynb #8e1bce7c
 def load_identifier() -> Identifier: # For the 122 languages of the moji world
     "The identifier trained on all names and the whole declaration; trained in seconds, then kept in the cache"
     names = load_moji().names
@@ -146,3 +147,22 @@ def _bands(batch, column, within, bands, rows):
     for i,m in enumerate(mul): # a multiplication by an odd number is a permutation
         out[:, i//rows] = out[:, i//rows]*np.uint64(0x9E3779B97F4A7C15) + np.minimum.reduceat(h*m, first)
     return out*np.uint64(31) + _hash([batch[c] for c in within])[:, None] if within else out
+
+# %% ../../nbs/12_data.language.ipynb #216299e1
+def wrong_language(
+    column:str, # A column of texts
+    lang:str, # The column that says which language they should be in
+    identifier:Identifier, # Who judges: `load_identifier()`
+    margin:float = 18., # How far another language must lead: log-likelihood over the root of the text's length, at least 0
+) -> Rule: # `"wrong language: sw, not pt"`
+    "Texts that are in another language than their row says"
+    if not margin >= 0: raise ValueError(f"margin {margin} is below 0: 18 finds nine wrong names in ten, a lower one finds more and errs more")
+    at = {l: i for i,l in enumerate(identifier.langs)}
+    def lead(texts, langs):
+        score, own = identifier.scores(texts), np.array([at.get(l, -1) for l in langs], int)
+        return np.where(own < 0, -1, score.max(1) - score[np.arange(len(own)), own])/np.sqrt([len(t)+2 for t in texts]), score.argmax(1)
+    def check(text, claimed):
+        far, best = lead([text], [claimed])
+        return f"wrong language: {identifier.langs[best[0]]}, not {claimed}" if far[0] > margin else None
+    def suspects(texts, langs): return lead([t or "" for t in texts.to_pylist()], langs.to_pylist())[0] > margin-.01 # sums differ in the last digits
+    return Rule((column, lang), check, suspects)

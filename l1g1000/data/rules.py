@@ -83,6 +83,7 @@ def mend_text(
     odd = lambda col: pc.or_(pc.invert(pc.string_is_ascii(col)), pc.match_substring_regex(col, r"^\s|\s\s|\s$|[^\S ]"))
     return Mend("text mended", (column,), _tidy, odd)
 
+# %% ../../nbs/09_data.rules.ipynb #b8860db3
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _LONG = re.compile(r"(?<!\w)(?:[A-Z]{2}\d{2}(?:[ -]?[\dA-Z]){10,30}|\d(?:[ -]?\d){11,18}X?)(?!\w)")
 _SSN = re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])")
@@ -136,6 +137,7 @@ def repetition(
     def check(text): return f"repetition: {m[0][:20]}" if (m := _RUN.search(text) or _ECHO.search(text)) else None
     return Rule((column,), check, lambda col: pc.or_(_runs(col), pc.greater_equal(pc.count_substring_regex(col, r"[\s\p{Z}\x0b\x1c-\x1f\x{85}]+"), 3)))
 
+# %% ../../nbs/09_data.rules.ipynb #3a18a3fe
 def _runs(col):
     "Texts in which some character stands six times in a row"
     texts = [f"{t or ''}\n" for t in col.to_pylist()]
@@ -207,14 +209,14 @@ _SIX = np.array(list(itertools.combinations(range(8), 6)))
 def near_picture(
     column:str, # A column of pictures that can be decoded
     *within:str, # Only rows that are equal in these columns are compared
-    far:float = .04, # How much colours may differ on average, of 0 … 1
+    far:float = .03, # How much colours may differ on average, of 0 … 1
 ) -> Unique: # The reason is `"duplicate: near picture"`
     "Pictures that look the same: another size, another file format, a little brighter"
     import imagehash
-    if not 0 <= far <= .5: raise ValueError(f"far={far} is outside 0 … 0.5: 0.04 allows for JPEG, not for another colour")
+    if not 0 <= far <= .5: raise ValueError(f"far={far} is outside 0 … 0.5: 0.03 allows for JPEG, not for another colour")
     def pixels(b, side): return ((to_pixels([read_picture(_raw(v)) for v in b[column].to_pylist()], side)+1)*127.5).astype(np.uint8)
     def keys(b):
-        flat = [Image.fromarray(o) for o in pixels(b, 64).transpose(0, 2, 3, 1)]
+        flat = [Image.fromarray(o) for o in pixels(b, 32).transpose(0, 2, 3, 1)] # the size that the hash works on
         h = np.array([np.packbits(imagehash.phash(o).hash) for o in flat], np.uint8).reshape(-1, 8)
         k = np.zeros((len(h), len(_SIX), 8), np.uint8)
         k[..., :6], k[..., 6] = h[:, _SIX], np.arange(len(_SIX))
