@@ -12,22 +12,22 @@ from sklearn.metrics import f1_score
 from l1g1000.chain import versions
 from l1g1000.core import progress, read_json, write_json
 from l1g1000.data.align import MultimodalAligner
-from l1g1000.data.clean import CleanReport, pair_key, sift
+from l1g1000.data.clean import clean
 from l1g1000.data.clip import checkpoint
-from l1g1000.data.language import fit_identifier, fit_language_rule, load_udhr
+from l1g1000.data.language import fit_identifier, load_udhr, wrong_language
 from l1g1000.data.moji import load_moji, split_concept, split_style
-from l1g1000.data.rules import TEXT, bad_picture
+from l1g1000.data.rules import bad_picture, charset, exact, length, repetition
 from l1g1000.picture import encode_png
 
 HERE, SEEDS, HELD = Path(__file__).parent, (0, 1, 2), .3
 KINDS = ("another thing's name", "duplicate", "broken picture", "another language")
 
-def language_rule(world, seed):
-    "A rule that never saw the names of the held-out families"
-    rest,_ = split_concept(world.names, HELD, seed)
-    first,second = (o[:] for o in split_concept(rest, .2, seed+100))
-    udhr = load_udhr(world.langs)[:]
-    return fit_language_rule(fit_identifier(first["name"]+udhr["text"], first["lang"]+udhr["lang"]), second["name"], second["lang"], seed)
+def rules(world, seed):
+    "Rules for text, picture and language; the last never saw the names of the held-out families"
+    first,_ = split_concept(world.names, HELD, seed)
+    first,udhr = first[:],load_udhr(world.langs)[:]
+    model = fit_identifier(first["name"]+udhr["text"], first["lang"]+udhr["lang"])
+    return [length("text"), charset("text"), repetition("text"), bad_picture("picture"), wrong_language("text", "lang", model), exact("picture", "text", "lang")]
 
 def planted(world, style, seed):
     "Rows with at most one fault each, and the fault"
@@ -49,20 +49,21 @@ def planted(world, style, seed):
         if why is None and rng.random() < .17: rows.append(dict(row)); fault.append(KINDS[1])
     return rows, fault
 
-def judge(rows, rule, aligner):
+def judge(rows, checks, aligner):
     "What cleaning and then the aligner say of each row"
-    report, said = CleanReport(), np.full(len(rows), None, object)
-    kept = list(sift(rows, report, rules=(*TEXT, bad_picture, rule), keys=(pair_key,)))
-    for why,at in report.dropped.items(): said[list(at)] = KINDS[1] if why.startswith("duplicate") else KINDS[3] if why == "another language" else KINDS[2] if "picture" in why else why
-    pairs = aligner.process([r["text"] for _,r in kept], [r["picture"] for _,r in kept])
-    for (n,_),ok in zip(kept, pairs.kept): said[n] = said[n] if ok else KINDS[0]
+    _,report = clean(rows, checks)
+    said = np.full(len(rows), None, object)
+    for n,why in zip(report.dropped["row"], report.dropped["reason"].astype(str)): said[n] = next((k for k,w in zip(KINDS[1:], ("duplicate", "picture", "wrong language")) if why.startswith(w)), why)
+    kept = np.flatnonzero(said == None) # noqa: E711, an array is compared
+    pairs = aligner.process([rows[n]["text"] for n in kept], [rows[n]["picture"] for n in kept])
+    said[kept[~pairs.kept]] = KINDS[0]
     return said
 
 def main():
     world, style, aligner, out = load_moji(), read_json(checkpoint()/"manifest.json")["test"], MultimodalAligner("moji-clip"), []
     for seed in progress(SEEDS, "seeds", unit="seed"):
         rows,fault = planted(world, style, seed)
-        said = judge(rows, language_rule(world, seed), aligner)
+        said = judge(rows, rules(world, seed), aligner)
         lot, fault = np.random.default_rng(seed).permutation(said), np.array(fault, object)
         out += [dict(seed=seed, fault=k, rows=int((fault == k).sum()), of=len(rows), f1=f1_score(fault == k, said == k), by_lot=f1_score(fault == k, lot == k)) for k in KINDS]
     worst = [dict(fault=k, lowest_f1=min(o["f1"] for o in out if o["fault"] == k), by_lot=max(o["by_lot"] for o in out if o["fault"] == k)) for k in KINDS]

@@ -6,16 +6,18 @@ Docs: https://l1g1000.github.io/l1g1000/data.language.html.md"""
 
 # %% auto #0
 __all__ = ['UDHR_CODES', 'ORDERS', 'BITS', 'load_udhr', 'hashed_ngrams', 'Identifier', 'fit_identifier', 'load_identifier',
-           'LanguageRule', 'swap_languages', 'fit_language_rule', 'load_language_rule']
+           'near_text', 'wrong_language']
 
 # %% ../../nbs/12_data.language.ipynb #3a426b2c
-import html, re, tarfile
+import html, re, tarfile, unicodedata
 from dataclasses import dataclass
+from functools import partial
 import numpy as np, scipy.sparse as sp
 from datasets import Dataset
-from scipy.special import expit, log_softmax
+from scipy.special import log_softmax
 from ..core import fingerprint, home, progress, write_atomic
-from .moji import load_moji, split_concept
+from .moji import load_moji
+from .rules import Rule, Unique, _hash
 from .sources import SOURCES, fetch
 
 # %% ../../nbs/12_data.language.ipynb #659acd06
@@ -109,7 +111,7 @@ def fit_identifier(
     counts += alpha
     return Identifier(tuple(map(str, known)), np.log(counts/counts.sum(0)), tuple(orders))
 
-# %% ../../nbs/12_data.language.ipynb #416b814b
+# %% ../../nbs/12_data.language.ipynb #8e1bce7c
 def load_identifier() -> Identifier: # For the 122 languages of the moji world
     "The identifier trained on all names and the whole declaration; trained in seconds, then kept in the cache"
     names = load_moji().names
@@ -125,84 +127,42 @@ def load_identifier() -> Identifier: # For the 122 languages of the moji world
             bar.update()
     with np.load(path) as o: return Identifier(tuple(map(str, o["langs"])), o["weights"].astype(np.float32))
 
-# %% ../../nbs/12_data.language.ipynb #4c6f33dc
-@dataclass(frozen=True)
-class LanguageRule:
-    "Accuses rows whose text is not in the language that they claim; a rule for `data.clean`"
-    identifier:Identifier # Learnt from other texts than the rest of this rule
-    usual:np.ndarray # (L, 2): log-likelihood of an n-gram in texts of each language, median and standard deviation
-    weights:np.ndarray # (8,) of the signs
-    bias:float # Of the logistic curve
+# %% ../../nbs/12_data.language.ipynb #62db14fa
+def near_text(
+    column:str, # A column of texts
+    *within:str, # Only rows that are equal in these columns are compared: `"lang"`
+    alike:float = .8, # Share of common pieces (Jaccard) around which texts count as near, 0.3 to 0.95
+) -> Unique: # The reason is `"duplicate: near text"`
+    "Texts that differ in case, punctuation or a few letters"
+    from datasketch import MinHashLSH
+    if not .3 <= alike <= .95: raise ValueError(f"alike={alike} is outside 0.3 … 0.95: 0.8 asks for four fifths of the pieces in common")
+    lsh = MinHashLSH(threshold=alike, num_perm=64)
+    return Unique("duplicate: near text", (column, *within), partial(_bands, column=column, within=within, bands=lsh.b, rows=lsh.r))
 
-    def doubt(self,
-        texts:list[str], # `B` texts
-        langs:list[str], # The language that each claims
-    ) -> np.ndarray: # (B,) 0 … 1; NaN for a language that the identifier does not know
-        "How sure it is that each claim is false"
-        at = {l: k for k,l in enumerate(self.identifier.langs)}
-        known = np.array([l in at for l in langs], bool)
-        out = np.full(len(texts), np.nan)
-        if known.any():
-            claim = np.array([at[l] for l in langs if l in at])
-            signs = _signs(self.identifier, [t for t,k in zip(texts, known) if k], claim, self.usual)
-            out[known] = expit(signs @ self.weights + self.bias)
-        return out
+def _bands(batch, column, within, bands, rows):
+    texts = [" ".join(re.sub(r"[^\w\s]+", " ", unicodedata.normalize("NFKC", t)).casefold().split()) if t else "" for t in batch[column].to_pylist()]
+    (where, h), = _hashes([f"  {t} " for t in texts], (3,)) # at least one piece, also of an empty text
+    first, out = np.searchsorted(where, np.arange(len(texts))), np.zeros((len(texts), bands), np.uint64)
+    mul = np.random.default_rng(0).integers(0, 2**63, bands*rows, np.uint64)*np.uint64(2) + np.uint64(1)
+    for i,m in enumerate(mul): # a multiplication by an odd number is a permutation
+        out[:, i//rows] = out[:, i//rows]*np.uint64(0x9E3779B97F4A7C15) + np.minimum.reduceat(h*m, first)
+    return out*np.uint64(31) + _hash([batch[c] for c in within])[:, None] if within else out
 
-    def __call__(self,
-        row:dict, # Has `text` and `lang`
-    ) -> str|None: # The reason, or nothing
-        "Judge a row"
-        return "another language" if self.doubt([row["text"]], [row["lang"]])[0] > .5 else None
-
-# %% ../../nbs/12_data.language.ipynb #e65bc9ca
-def _signs(identifier, texts, claim, usual):
-    "(B, 8) signs that a text is not in the language at place `claim`"
-    x = hashed_ngrams(texts, identifier.orders, int(identifier.weights.shape[0]).bit_length()-1)
-    s, n = x @ identifier.weights, np.asarray(x.sum(1)).ravel().clip(1)
-    own, best, tenth = s[np.arange(len(s)), claim], s.max(1), -np.sort(-s, 1)[:, min(9, s.shape[1]-1)]
-    strange = (own/n-usual[claim, 0])/usual[claim, 1]
-    return np.stack([best-own, (best-own)/n, own/n, n, np.log1p((s > own[:, None]).sum(1)), best/n, tenth-own, strange], 1)
-
-# %% ../../nbs/12_data.language.ipynb #ea5ed67c
-def swap_languages(
-    texts:list[str], # Texts
-    langs:list[str], # The language of each
-    share:float, # How many are swapped, 0 … 1
-    rng:np.random.Generator, # Where the chance comes from
-) -> tuple[list[str],np.ndarray]: # The texts, some replaced by one in another language, and which
-    "Plant false claims"
-    own = set(zip(langs, (t.casefold() for t in texts)))
-    out, bad = list(texts), rng.random(len(texts)) < share
-    for k in np.flatnonzero(bad):
-        while (langs[k], out[k].casefold()) in own: out[k] = texts[rng.integers(len(texts))]
-    return out, bad
-
-def fit_language_rule(
-    identifier:Identifier, # Learnt from other texts
-    texts:list[str], # Texts that are what they claim
-    langs:list[str], # The language of each, known to the identifier
-    seed:int = 0, # Of the planted false claims, one in twenty
-) -> LanguageRule: # Ready to use
-    "Learn when to accuse"
-    from sklearn.linear_model import LogisticRegression
-    claim = np.array([identifier.langs.index(l) for l in langs])
-    flat = np.tile([0., 1.], (len(identifier.langs), 1))
-    usual = flat.copy()
-    per = _signs(identifier, texts, claim, flat)[:, 2]
-    for k in np.unique(claim): usual[k] = np.median(per[claim == k]), per[claim == k].std().clip(1e-3)
-    mixed, bad = swap_languages(texts, langs, .05, np.random.default_rng(seed))
-    m = LogisticRegression(max_iter=5000).fit(_signs(identifier, mixed, claim, usual), bad)
-    return LanguageRule(identifier, usual, m.coef_[0], float(m.intercept_[0]))
-
-# %% ../../nbs/12_data.language.ipynb #3a6733ec
-def load_language_rule() -> LanguageRule: # For rows with `text` and `lang`, in the 122 languages of the moji world
-    "A rule trained on four fifths of the concepts and the declaration, fitted on the rest; trained in seconds, then kept in the cache"
-    first, second = (o[:] for o in split_concept(load_moji().names, .2))
-    key = fingerprint(SOURCES["cldr"].sha256, SOURCES["udhr"].sha256, len(first["name"]), ORDERS, BITS, "rule 1")
-    path = home("language", f"{key}.npz")
-    if not path.is_file():
-        udhr = load_udhr(sorted(set(first["lang"])))[:]
-        own = fit_identifier(first["name"]+udhr["text"], first["lang"]+udhr["lang"])
-        r = fit_language_rule(own, second["name"], second["lang"])
-        with write_atomic(path) as f, open(f, "wb") as out: np.savez(out, langs=np.array(own.langs), table=own.weights.astype(np.float16), usual=r.usual, weights=r.weights, bias=r.bias)
-    with np.load(path) as o: return LanguageRule(Identifier(tuple(map(str, o["langs"])), o["table"].astype(np.float32)), o["usual"], o["weights"], float(o["bias"]))
+# %% ../../nbs/12_data.language.ipynb #216299e1
+def wrong_language(
+    column:str, # A column of texts
+    lang:str, # The column that says which language they should be in
+    identifier:Identifier, # Who judges: `load_identifier()`
+    margin:float = 18., # How far another language must lead: log-likelihood over the root of the text's length, at least 0
+) -> Rule: # `"wrong language: sw, not pt"`
+    "Texts that are in another language than their row says"
+    if not margin >= 0: raise ValueError(f"margin {margin} is below 0: 18 finds nine wrong names in ten, a lower one finds more and errs more")
+    at = {l: i for i,l in enumerate(identifier.langs)}
+    def lead(texts, langs):
+        score, own = identifier.scores(texts), np.array([at.get(l, -1) for l in langs], int)
+        return np.where(own < 0, -1, score.max(1) - score[np.arange(len(own)), own])/np.sqrt([len(t)+2 for t in texts]), score.argmax(1)
+    def check(text, claimed):
+        far, best = lead([text], [claimed])
+        return f"wrong language: {identifier.langs[best[0]]}, not {claimed}" if far[0] > margin else None
+    def suspects(texts, langs): return lead([t or "" for t in texts.to_pylist()], langs.to_pylist())[0] > margin-.01 # sums differ in the last digits
+    return Rule((column, lang), check, suspects)
