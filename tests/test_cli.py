@@ -96,7 +96,8 @@ def test_a_full_disk_under_the_chain(small_disk, cache):
 def run_until_killed(out, sign, stage, later):
     "Start the chain and end it `later` seconds after `stage` has begun → the process' exit code and stderr"
     args = ["chain", "--out", out, *QUICK]
-    p = subprocess.Popen([sys.executable, "-c", CALL, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    p = subprocess.Popen([sys.executable, "-c", CALL, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) # a shell's background job would hand down a deaf ear to Ctrl-C
     while p.poll() is None and not list(out.glob(f".{stage}.*.part")): time.sleep(.02)
     time.sleep(later)
     p.send_signal(sign)
