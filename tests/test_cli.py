@@ -1,6 +1,5 @@
 "Bad days on the command line: one line that says what to do, an exit code that is not 0, and nothing lost"
 import os, random, shutil, signal, subprocess, sys, time
-from pathlib import Path
 import pytest
 
 CALL = "import sys; from l1g1000.cli import main; main(sys.argv[1:])"

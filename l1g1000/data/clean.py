@@ -250,7 +250,7 @@ def _back(rows, book, stay, rules, out):
         cols = sorted({c for r in rules if isinstance(r, Mend) for c in r.columns})
         mended = pa.concat_tables(t.select(cols) for t in tables)
         return rows.iloc[np.flatnonzero(np.concatenate(book.ok))[stay]].assign(**{c: mended[c].to_pandas().to_numpy() for c in cols})
-    if isinstance(rows, (str, Path)) and not (name := _files(Path(rows))[0]).suffix == ".parquet": return [Path(p) for t in tables for p in t["path"].to_pylist()]
+    if isinstance(rows, (str, Path)) and _files(Path(rows))[0].suffix != ".parquet": return [Path(p) for t in tables for p in t["path"].to_pylist()]
     with pa.ipc.open_stream(str(book.folder/"judged.arrow")) as f: schema = f.schema
     if isinstance(rows, (str, Path)):
         with write_atomic(out := Path(out or Path(rows).with_name(Path(rows).stem + ".clean.parquet"))) as f, pq.ParquetWriter(f, schema) as w:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np, pyarrow as pa, pyarrow.compute as pc
 from datasets import Dataset, concatenate_datasets
 from scipy.signal import resample_poly
-from ..core import fingerprint, home, missing, one_of, progress, sha256_file, write_atomic
+from ..core import fingerprint, home, missing, one_of, progress, write_atomic
 from .moji import _checked, _split, code, load_moji
 from .sources import _rows
 
