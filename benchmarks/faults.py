@@ -2,7 +2,7 @@
 
     python benchmarks/faults.py
 
-Pictures of an artist that the checkpoint never saw, of concepts whose names the language rule never saw; each row in a language drawn by lot.
+Pictures of an artist that the checkpoint never saw, of concepts whose names the language rule never saw; each picture with its names in six languages drawn by lot.
 30 % carry another thing's name, 10 % are doubled, 5 % have a broken picture, 5 % speak another language than they claim. Beside F1 stands
 that of the same answers in random order. Three seeds, about a minute each. Writes faults.json here.
 """
@@ -19,7 +19,7 @@ from l1g1000.data.moji import load_moji, split_concept, split_style
 from l1g1000.data.rules import bad_picture, charset, exact, length, repetition
 from l1g1000.picture import encode_png
 
-HERE, SEEDS, HELD = Path(__file__).parent, (0, 1, 2), .3
+HERE, SEEDS, HELD, LANGS = Path(__file__).parent, (0, 1, 2), .3, 6
 KINDS = ("another thing's name", "duplicate", "broken picture", "another language")
 
 def rules(world, seed):
@@ -29,14 +29,20 @@ def rules(world, seed):
     model = fit_identifier(first["name"]+udhr["text"], first["lang"]+udhr["lang"])
     return [length("text"), charset("text"), repetition("text"), bad_picture("picture"), wrong_language("text", "lang", model), exact("picture", "text", "lang")]
 
+def distinct(names, rng):
+    "A few languages, drawn by lot, that write a thing differently: else a pair of text and picture would come twice"
+    langs = [str(o) for o in rng.permutation(sorted(names))]
+    return list({names[l].casefold(): l for l in langs}.values())[:LANGS]
+
 def planted(world, style, seed):
     "Rows with at most one fault each, and the fault"
     rng, said = np.random.default_rng(seed), {}
     for o in world.names: said.setdefault(o["concept"], {})[o["lang"]] = o["name"]
     _,new = split_concept(split_style(world.pictures, style)[1], HELD, seed)
     rows, fault = [], []
-    for o in new.shuffle(seed):
-        lang, dice = str(rng.choice(sorted(said[o["concept"]]))), rng.random()
+    shown = [(o, lang) for o in new for lang in distinct(said[o["concept"]], rng)]
+    for o,lang in (shown[k] for k in rng.permutation(len(shown))):
+        dice = rng.random()
         row, why = dict(text=said[o["concept"]][lang], lang=lang, picture=encode_png(o["picture"])), None
         if dice < .30:
             others = [c for c in new["concept"][:] if c != o["concept"] and lang in said[c] and said[c][lang] != row["text"]]

@@ -86,11 +86,12 @@ def checkpoint_card(
 
 # %% ../nbs/93_card.ipynb #29021a68
 def _made(about, scores):
+    steps = lambda kind: " + ".join(f"{n:,}" for n in about[kind])
     return f"""# moji-clip
 
 A picture tower and a text tower in one space, in open_clip's layout, half precision: {scores["concepts"]:,} things, {about["langs"]} languages. `MultimodalAligner("moji-clip")` opens it; it answers for `clip-vit-base` where no hub can be reached.
 
-Made by `{about["command"]}` ({about["made_with"]}), seed {about["seed"]}: {about["picture_steps"]:,} steps on pictures, {about["name_steps"]:,} on names. The style *{about["test"]}* was kept for the test and *{about["dev"]}* for calibration. Checksums stand in its `manifest.json`. Data: [the moji world](moji.md), with its licences. Measured by `{scores["command"]}`:
+Made by `{about["command"]}` ({about["made_with"]}), seed {about["seed"]}: in two rounds, {steps("picture_steps")} steps on pictures, {steps("name_steps")} on names; a memory of where the concepts' pictures stand reads the names. The style *{about["test"]}* was kept for the test and *{about["dev"]}* for calibration. Checksums stand in its `manifest.json`. Data: [the moji world](moji.md), with its licences. Measured by `{scores["command"]}`:
 
 """
 

@@ -12,6 +12,7 @@ __all__ = ['PICTURE', 'TEXT', 'pixel_neighbour', 'FitConfig', 'fit', 'param_grou
 import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Callable
 import numpy as np, torch, torch.nn.functional as F
 from datasets import Dataset
 from PIL import Image
@@ -107,17 +108,20 @@ def learn_pictures(
     pictures:Dataset, # Columns `concept` and `picture`
     cfg:FitConfig = PICTURE, # Steps, batch, rate
     resume:str|Path|None = None, # Where a killed run goes on
-    strength:float = .7, # Of the jitter; 1 for long runs
+    change:Callable = jitter, # `change(x, g) → x`: what is done to a batch (B, 3, H, W) before it is seen, with its chance from `g`
+    start:torch.Tensor|None = None, # (C, D), an arrow to begin from for each concept, sorted; by chance when left out
 ) -> list[float]: # The loss of every step
     "Let the pictures of a concept meet, whatever the style"
     at = {c: i for i,c in enumerate(sorted(set(pictures["concept"])))}
     y, x = torch.tensor([at[c] for c in pictures["concept"]]), torch.from_numpy(to_pixels(pictures["picture"], clip.size))
     tower = clip.model.visual
     seed_everything(cfg.seed)
-    anchors = torch.nn.Parameter(F.normalize(torch.randn(len(at), clip.config["model_cfg"]["embed_dim"]), dim=-1)) # (C, D)
+    shape = len(at), clip.config["model_cfg"]["embed_dim"]
+    if start is not None and start.shape != shape: raise ValueError(f"start has shape {tuple(start.shape)}, but there are {shape[0]} concepts of {shape[1]} numbers: take it from mean_vectors of the same pictures")
+    anchors = torch.nn.Parameter(F.normalize(torch.randn(shape) if start is None else start, dim=-1)) # (C, D)
     def loss_of(g):
         rows = torch.randint(len(x), (cfg.batch,), generator=g)
-        i_BD = F.normalize(tower(jitter(x[rows], g, strength).contiguous(memory_format=torch.channels_last)), dim=-1)
+        i_BD = F.normalize(tower(change(x[rows], g).contiguous(memory_format=torch.channels_last)), dim=-1)
         return F.cross_entropy(cfg.scale * i_BD @ F.normalize(anchors, dim=-1).T, y[rows])
     tower.train()
     history = fit("pictures", loss_of, param_groups(tower) + [dict(params=[anchors], weight_decay=0.)], cfg, resume, list(tower.buffers()))
@@ -126,7 +130,7 @@ def learn_pictures(
 
 # %% ../../nbs/16_data.learn.ipynb #1a083cb9
 def learn_names(
-    clip:Clip, # Its text tower is trained in place; its picture tower stays as it is
+    clip:Clip, # Its text tower is trained in place, its memory filled; its picture tower stays as it is
     names:Dataset, # Columns `concept` and `name`: every name that may be learnt from
     pictures:Dataset, # Columns `concept` and `picture`: where the names should point
     cfg:FitConfig = TEXT, # Steps, batch, rate
@@ -146,7 +150,9 @@ def learn_names(
     seed_everything(cfg.seed)
     groups = param_groups(torch.nn.ModuleDict({k: m for k,m in clip.model.named_children() if k != "visual"}))
     own = [p for n,p in clip.model.named_parameters() if n in ("positional_embedding", "text_projection")]
-    return fit("names", loss_of, groups + [dict(params=own, weight_decay=0.)], cfg, resume)
+    history = fit("names", loss_of, groups + [dict(params=own, weight_decay=0.)], cfg, resume)
+    clip.memory = target_CD, cfg.scale
+    return history
 
 # %% ../../nbs/16_data.learn.ipynb #5798eacf
 def mean_vectors(
@@ -186,7 +192,7 @@ def naming(
 
 # %% ../../nbs/16_data.learn.ipynb #dc2a901a
 def learn_pairs(
-    clip:Clip, # Both towers are trained in place
+    clip:Clip, # Both towers are trained in place; its memory of concepts, which then move, is dropped
     texts:list[str], # One for each picture; equal texts mean the same thing
     pictures:list[Image.Image], # As many
     cfg:FitConfig = FitConfig(300, 64, lr=5e-4), # Steps, batch, rate
@@ -204,6 +210,7 @@ def learn_pairs(
         right_BB = F.normalize((same[rows][:, None] == same[rows]).float(), p=1, dim=1)
         return (F.cross_entropy(s_BB, right_BB) + F.cross_entropy(s_BB.T, right_BB))/2
     seed_everything(cfg.seed)
+    clip.memory = None
     clip.model.train()
     history = fit("pairs", loss_of, param_groups(clip.model), cfg, resume, list(clip.model.buffers()))
     clip.model.eval()
