@@ -10,6 +10,7 @@ __all__ = ['Where', 'KV', 'Cache', 'Attention']
 # %% ../../nbs/32_model.attention.ipynb #9f755b93
 from dataclasses import dataclass
 import torch, torch.nn.functional as F
+from fastcore.basics import patch
 from torch import Tensor, nn
 from ..core import one_of
 from .parts import RMSNorm, Rope, rotate
@@ -86,14 +87,22 @@ class KV:
         "Forget what comes after"
         self.length = length
 
+# %% ../../nbs/32_model.attention.ipynb #d34eb9df
 @dataclass
 class Cache:
     "What all layers remember of the tokens so far"
     states:list # One for each layer: a `KV`, or a recurrent state (page 33)
     max_length:int # Tokens that have room
     pads:Tensor|None = None # (B,) how many tokens of padding stand left of each row
-    length = property(lambda self: self.states[0].length, doc="Tokens so far")
-    bytes = property(lambda self: sum(s.bytes for s in self.states), doc="Memory held")
+
+    @property
+    def length(self) -> int: # `S`
+        "Tokens so far"
+        return self.states[0].length
+    @property
+    def bytes(self) -> int: # Of all layers
+        "Memory held"
+        return sum(s.bytes for s in self.states)
     def crop(self,
         length:int, # Tokens to keep; `ValueError` unless 0 … `self.length`
     ) -> None:
@@ -138,7 +147,8 @@ class Attention(nn.Module):
 # %% ../../nbs/32_model.attention.ipynb #906ce4bd
 def _normed(norm, x): return norm(x.reshape(*x.shape[:2], -1, len(norm.weight))).view_as(x) # each head, or all as one
 
-def _turned(self:Attention,
+@patch
+def turned(self:Attention,
     qkv:Tensor, # (B, T, H+2K, Dh)
     where:Where, # Where the tokens stand
 ) -> tuple[Tensor,Tensor,Tensor]: # (B, H, T, Dh), (B, K, T, Dh), (B, K, T, Dh)
@@ -148,9 +158,8 @@ def _turned(self:Attention,
     if self.q_norm is None: q,k = rotate(qkv[:, :, :H+K], where.cos, where.sin).split([H, K], 2)
     else: q,k = (rotate(_normed(n, o), where.cos, where.sin) for n,o in ((self.q_norm, q), (self.k_norm, k)))
     return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-Attention.turned = _turned
-
-def _new_state(self:Attention,
+@patch
+def new_state(self:Attention,
     batch:int, # `B`
     max_length:int, # Tokens that have room
     device=None, # Where it lives
@@ -158,4 +167,3 @@ def _new_state(self:Attention,
 ) -> KV: # Empty
     "This layer's part of a cache"
     return KV(batch, self.kv_heads, self.head_dim, max_length, device=device, dtype=dtype)
-Attention.new_state = _new_state
