@@ -132,17 +132,14 @@ class Attention(nn.Module):
         wide = {"head": (1, 1), "all": (heads, kv_heads)}.get(qk_norm)
         self.q_norm, self.k_norm = [RMSNorm(n*self.head_dim, eps) for n in wide] if wide else (None, None)
 
-    def forward(self,
-        x:Tensor, # (B, T, D)
-        where:Where, # Where the tokens stand
-        state:KV|None = None, # What this layer remembers; the new tokens are added to it
-    ) -> Tensor: # (B, T, D)
-        "Look, and bring back what was seen"
-        B,T,_ = x.shape
-        q,k,v = self.turned(self.qkv(x).view(B, T, -1, self.head_dim), where)
-        if state is not None: k,v = state.add(k, v)
-        y = F.scaled_dot_product_attention(q, k, v, where.mask, is_causal=where.mask is None and T > 1, enable_gqa=self.kv_heads < self.heads)
-        return self.out(y.transpose(1, 2).flatten(2))
+    def new_state(self,
+        batch:int, # `B`
+        max_length:int, # Tokens that have room
+        device=None, # Where it lives
+        dtype:torch.dtype|None = None, # The kind of its numbers
+    ) -> KV: # Empty
+        "This layer's part of a cache"
+        return KV(batch, self.kv_heads, self.head_dim, max_length, device=device, dtype=dtype)
 
 # %% ../../nbs/32_model.attention.ipynb #906ce4bd
 def _normed(norm, x): return norm(x.reshape(*x.shape[:2], -1, len(norm.weight))).view_as(x) # each head, or all as one
@@ -158,12 +155,18 @@ def turned(self:Attention,
     if self.q_norm is None: q,k = rotate(qkv[:, :, :H+K], where.cos, where.sin).split([H, K], 2)
     else: q,k = (rotate(_normed(n, o), where.cos, where.sin) for n,o in ((self.q_norm, q), (self.k_norm, k)))
     return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+
 @patch
-def new_state(self:Attention,
-    batch:int, # `B`
-    max_length:int, # Tokens that have room
-    device=None, # Where it lives
-    dtype:torch.dtype|None = None, # The kind of its numbers
-) -> KV: # Empty
-    "This layer's part of a cache"
-    return KV(batch, self.kv_heads, self.head_dim, max_length, device=device, dtype=dtype)
+def forward(self:Attention,
+    x:Tensor, # (B, T, D)
+    where:Where, # Where the tokens stand
+    state:KV|None = None, # What this layer remembers; the new tokens are added to it
+) -> Tensor: # (B, T, D)
+    "Look, and bring back what was seen"
+    B,T,_ = x.shape
+    q,k,v = self.turned(self.qkv(x).view(B, T, -1, self.head_dim), where)
+    if state is not None: k,v = state.add(k, v)
+    y = F.scaled_dot_product_attention(q, k, v, where.mask, is_causal=where.mask is None and T > 1, enable_gqa=self.kv_heads < self.heads)
+    return self.out(y.transpose(1, 2).flatten(2))
+
+
