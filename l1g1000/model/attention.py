@@ -92,6 +92,7 @@ class KV:
 class Cache:
     "What all layers remember of the tokens so far"
     states:list # One for each layer: a `KV`, or a recurrent state (page 33)
+    batch:int # `B`
     max_length:int # Tokens that have room
     pads:Tensor|None = None # (B,) how many tokens of padding stand left of each row
 
