@@ -104,7 +104,7 @@ def rotate(
     sin:Tensor, # As `cos`
 ) -> Tensor: # (B, T, heads, Dh)
     "Turn every pair of every head by the angle of its position"
-    return torch.addcmul(x*cos, x.roll(x.shape[-1]//2, -1), sin)
+    return (x*cos).add_(x.roll(x.shape[-1]//2, -1)*sin) # not addcmul: it rounds once, and the world's checkpoints were trained with two
 
 # %% ../../nbs/31_model.parts.ipynb #09cdc42a
 class SwiGLU(nn.Module):
