@@ -10,22 +10,21 @@ __all__ = ['top_k', 'top_p', 'min_p', 'penalize', 'Sampling', 'Words', 'Token', 
 
 # %% ../../nbs/36_model.generate.ipynb #32da413a
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 import torch, torch.nn.functional as F
+from fastcore.basics import patch
 from torch import Tensor
 from .attention import Attention
 from .transformer import Transformer
 
 # %% ../../nbs/36_model.generate.ipynb #64ca707c
-def _drop(logits, mask): return logits.masked_fill(mask, -torch.inf)
-
 def top_k(
     logits:Tensor, # (…, V)
     k:int, # How many to keep
 ) -> Tensor: # (…, V), minus infinity for the rest
     "Keep the `k` best ids"
-    return _drop(logits, logits < logits.topk(min(k, logits.shape[-1])).values[..., -1:])
+    return logits.masked_fill(logits < logits.topk(min(k, logits.shape[-1])).values[..., -1:], -torch.inf)
 
 def top_p(
     logits:Tensor, # (…, V)
@@ -35,15 +34,16 @@ def top_p(
     ordered,order = logits.sort(-1)
     tail = ordered.softmax(-1).cumsum(-1) <= 1-p
     tail[..., -1] = False
-    return _drop(logits, torch.zeros_like(tail).scatter(-1, order, tail))
+    return logits.masked_fill(torch.zeros_like(tail).scatter(-1, order, tail), -torch.inf)
 
+# %% ../../nbs/36_model.generate.ipynb #ec7f1020
 def min_p(
     logits:Tensor, # (…, V)
     p:float, # How likely at least, compared with the best
 ) -> Tensor: # (…, V), minus infinity for the rest
     "Keep ids with at least `p` times the probability of the best"
     probs = logits.softmax(-1)
-    return _drop(logits, probs < p*probs.amax(-1, keepdim=True))
+    return logits.masked_fill(probs < p*probs.amax(-1, keepdim=True), -torch.inf)
 
 def penalize(
     logits:Tensor, # (…, V)
@@ -71,18 +71,20 @@ class Sampling:
         for k,low,high in (("max_new_tokens", 1, 10**9), ("temperature", 0, 100), ("top_k", 0, 10**9), ("top_p", 1e-9, 1), ("min_p", 0, 1), ("repetition_penalty", 1e-3, 1e3), ("seed", 0, 2**62)):
             if not low <= getattr(self, k) <= high: raise ValueError(f"{k}={getattr(self, k)} is outside {low:g} … {high:g}")
 
-    def probs(self,
-        logits:Tensor, # (…, V)
-        seen:Tensor|None = None, # (…, V), True for ids that stand in the row; only the penalty needs it
-    ) -> Tensor: # (…, V) 64-bit floats that add up to 1
-        "The probabilities to draw from"
-        if self.only is not None: logits = torch.full_like(logits, -torch.inf).index_copy_(-1, (r := torch.arange(logits.shape[-1], device=logits.device)[self.only]), logits[..., r])
-        if self.repetition_penalty != 1: logits = penalize(logits, seen, self.repetition_penalty)
-        if self.temperature == 0: return F.one_hot(logits.argmax(-1), logits.shape[-1]).double()
-        logits = logits/self.temperature
-        for use,f,value in ((self.top_k > 0, top_k, self.top_k), (self.top_p < 1, top_p, self.top_p), (self.min_p > 0, min_p, self.min_p)):
-            if use: logits = f(logits, value)
-        return logits.double().softmax(-1)
+# %% ../../nbs/36_model.generate.ipynb #648d74ce
+@patch
+def probs(self:Sampling,
+    logits:Tensor, # (…, V)
+    seen:Tensor|None = None, # (…, V), True for ids that stand in the row; only the penalty needs it
+) -> Tensor: # (…, V) 64-bit floats that add up to 1
+    "The probabilities to draw from"
+    if self.only is not None: logits = torch.full_like(logits, -torch.inf).index_copy_(-1, (r := torch.arange(logits.shape[-1], device=logits.device)[self.only]), logits[..., r])
+    if self.repetition_penalty != 1: logits = penalize(logits, seen, self.repetition_penalty)
+    if self.temperature == 0: return F.one_hot(logits.argmax(-1), logits.shape[-1]).double()
+    logits = logits/self.temperature
+    for use,f,value in ((self.top_k > 0, top_k, self.top_k), (self.top_p < 1, top_p, self.top_p), (self.min_p > 0, min_p, self.min_p)):
+        if use: logits = f(logits, value)
+    return logits.double().softmax(-1)
 
 # %% ../../nbs/36_model.generate.ipynb #4d5f2ac4
 class Words:
@@ -119,8 +121,9 @@ class Token(NamedTuple):
     text:str = "" # What became certain of the text, when a `decode` was given
     end:str|None = None # The last one of its row: `"id"`, `"string"` or `"length"`
 
+# %% ../../nbs/36_model.generate.ipynb #95961f2a
 def draw(
-    probs:Tensor, # (V,) that add up to 1
+    probs:Tensor, # (V,), their sum does not matter
     g:torch.Generator, # Where chance comes from
 ) -> int: # An id whose probability is not 0
     "Draw one id"
@@ -133,11 +136,14 @@ def _padded(prompts, device):
     pads = torch.tensor([T-len(p) for p in prompts], device=device)
     return torch.tensor([[0]*(T-len(p)) + list(p) for p in prompts], device=device), pads if pads.any() else None
 
+def _fits(model, T, n):
+    if T+n > model.cfg.max_length + 1: raise ValueError(f"{T} tokens of prompt and {n} new ones don't fit into {model.cfg.max_length}: shorten the prompt or lower max_new_tokens")
+
 def _seen(ids, pads, V):
     real = torch.ones_like(ids) if pads is None else (torch.arange(ids.shape[1], device=ids.device) >= pads[:, None]).long()
     return torch.zeros(len(ids), V, dtype=torch.long, device=ids.device).scatter_add_(1, ids, real) > 0
 
-# %% ../../nbs/36_model.generate.ipynb #95961f2a
+# %% ../../nbs/36_model.generate.ipynb #08f14bec
 @torch.inference_mode()
 def stream(
     model:Transformer, # Page 35; its `packed` twin is faster on a CPU
@@ -150,7 +156,7 @@ def stream(
     if stop and decode is None: raise ValueError("stop strings need decode: pass your tokenizer's")
     ids,pads = _padded(prompts, model.embed.weight.device)
     (B,T), n = ids.shape, how.max_new_tokens
-    if T+n > model.cfg.max_length + 1: raise ValueError(f"{T} tokens of prompt and {n} new ones don't fit into {model.cfg.max_length}: shorten the prompt or lower max_new_tokens")
+    _fits(model, T, n)
     cache, words = model.new_cache(B, min(T+n, model.cfg.max_length), pads), [Words(decode, stop) if decode else None for _ in prompts]
     gs, live = [torch.Generator().manual_seed(how.seed+i) for i in range(B)], set(range(B))
     seen = _seen(ids, pads, model.cfg.rows) if how.repetition_penalty != 1 else None
@@ -166,19 +172,18 @@ def stream(
             yield token
         if not live: return
 
-# %% ../../nbs/36_model.generate.ipynb #08f14bec
-def _choose(how, logits, seen, gs):
-    "(B, 1) ids"
+# %% ../../nbs/36_model.generate.ipynb #d69e2ac0
+def _choose(how, logits, seen, gs): # (B, 1) ids
     if how.temperature == 0 and how.only is None and seen is None: return logits.argmax(-1, keepdim=True)
     probs = how.probs(logits, seen)
     return torch.tensor([[draw(p, g)] for p,g in zip(probs, gs)], device=logits.device)
 
-def _told(token, words):
-    "The token with what became certain of the text"
+def _told(token, words): # with what became certain of the text
     if words is None: return token
     text,hit = words.add(*() if token.end == "id" else (token.id,), last=token.end is not None)
     return token._replace(text=text, end="string" if hit and token.end != "id" else token.end)
 
+# %% ../../nbs/36_model.generate.ipynb #954ce3e4
 @dataclass
 class Written:
     "What was written behind one prompt"
@@ -191,16 +196,14 @@ def generate(
     model:Transformer, # Page 35; its `packed` twin is faster on a CPU
     prompts:Sequence[Sequence[int]], # Ids, of any lengths
     how:Sampling = Sampling(), # How to choose, when to stop
-    decode:Callable[[list[int]],str]|None = None, # A tokenizer's `decode`, for text and stop strings
-    stop:Sequence[str] = (), # Strings that end a text
+    **text, # `decode` and `stop`, as in `stream`
 ) -> list[Written]: # One for each prompt
     "Write behind every prompt, all in one batch"
     out = [Written() for _ in prompts]
-    for row,id,logprob,text,end in stream(model, prompts, how, decode, stop):
-        o = out[row]
-        if end != "id": o.ids.append(id); o.logprobs.append(logprob)
-        o.text += text
-        if end: o.end = end
+    for t in stream(model, prompts, how, **text):
+        o = out[t.row]
+        if t.end != "id": o.ids.append(t.id); o.logprobs.append(t.logprob)
+        o.text, o.end = o.text+t.text, t.end or o.end
     return out
 
 # %% ../../nbs/36_model.generate.ipynb #1cebf879
@@ -211,8 +214,8 @@ def score(
 ) -> list[list[float]]: # For each text one number less than it has ids
     "The log-probability of each token, given those before it"
     ids,pads = _padded(texts, model.embed.weight.device)
-    logprobs = model(ids[:, :-1], pads=pads).float().log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0] if min(map(len, texts)) > 1 else None
-    if logprobs is None: raise ValueError("a text of one id has nothing to score: give each two or more")
+    if min(map(len, texts)) < 2: raise ValueError("a text of one id has nothing to score: give each two or more")
+    logprobs = model(ids[:, :-1], pads=pads).float().log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0]
     return [o[-len(t)+1:].tolist() for o,t in zip(logprobs, texts)]
 
 # %% ../../nbs/36_model.generate.ipynb #cff8f6bc
@@ -225,100 +228,72 @@ def judge(
     "Keep guesses so that the outcome is distributed as `p`"
     for i,x in enumerate(guesses):
         if torch.rand((), generator=g, dtype=torch.float64)*q[i, x] < p[i, x]: continue
-        rest = (p[i]-q[i]).clamp(min=0)
-        return [*guesses[:i], draw(rest/rest.sum(), g)]
+        more = (p[i]-q[i]).clamp(min=0)
+        return [*guesses[:i], draw(more if more.any() else p[i], g)]
     return [*guesses, draw(p[-1], g)]
 
 # %% ../../nbs/36_model.generate.ipynb #d9d860e4
+@dataclass
 class NGram:
     "Guess that what followed the last tokens before will follow again"
-    def __init__(self,
-        n:int = 3, # Longest run of tokens to look for; shorter ones are tried next
-    ):
-        if n < 1: raise ValueError(f"n={n} must be 1 or more")
-        self.n = n
-    def guess(self,
-        ids:list[int], # All so far
-        ahead:int, # How many to guess at most
-        how:Sampling, # Not needed here
-        g:torch.Generator, # Nor this: nothing is left to chance
-        V:int, # Ids of the model
-    ) -> tuple[list[int],Tensor]: # The guesses, perhaps none, and (N, V) what they were drawn from
-        "Repeat what came after the last occurrence"
+    n:int = 3 # Longest run of tokens to look for; shorter ones are tried next
+    def __post_init__(self):
+        if self.n < 1: raise ValueError(f"n={self.n} must be 1 or more")
+    def __call__(self, ids, ahead, how, g, V):
         for n in range(min(self.n, len(ids)-1), 0, -1):
             for at in range(len(ids)-n-1, -1, -1):
-                if ids[at:at+n] == ids[-n:]:
-                    found = ids[at+n:at+n+ahead]
-                    return found, F.one_hot(torch.tensor(found), V).double()
+                if ids[at:at+n] == ids[-n:]: return (found := ids[at+n:at+n+ahead]), F.one_hot(torch.tensor(found), V).double()
         return [], torch.zeros(0, V, dtype=torch.float64)
 
 class Draft:
-    "Guess with a smaller model"
+    "Guess with a smaller model of the same ids"
     def __init__(self,
-        model:Transformer, # Of the same ids as the one that judges
-    ):
-        _check_back(model)
-        self.model, self.cache, self.read = model, None, []
-    def guess(self,
-        ids:list[int], # All so far
-        ahead:int, # How many to guess at most
-        how:Sampling, # How the judge draws: the guesser draws alike
-        g:torch.Generator, # Where chance comes from
-        V:int, # Ids of the judge
-    ) -> tuple[list[int],Tensor]: # The guesses, and (N, V) what they were drawn from
-        "Draw some tokens ahead"
+        model:Transformer, # The smaller one
+    ): self.model, self.cache, self.read = model, None, []
+    def __call__(self, ids, ahead, how, g, V):
         if self.model.cfg.rows != V: raise ValueError(f"the draft knows {self.model.cfg.rows} ids, the model {V}: both need the same vocabulary")
-        out, probs, room = list(ids), [], self.model.cfg.max_length
-        for _ in range(min(ahead, room-len(ids))):
-            probs.append(how.probs(self._scores(out), _seen_of(out, V, how)))
+        out, probs = list(ids), torch.zeros(0, V, dtype=torch.float64)
+        for _ in range(min(ahead, self.model.cfg.max_length-len(ids))):
+            self.cache, self.read, h = _catch_up(self.model, self.cache, self.read, out)
+            probs = torch.cat([probs, how.probs(self.model.scores(h[:, -1]).float().cpu(), _seen_of(out, V, how))])
             out.append(draw(probs[-1], g))
-        return out[len(ids):], torch.stack(probs) if probs else torch.zeros(0, V, dtype=torch.float64)
-    def _scores(self, ids):
-        self.cache, self.read, h = _catch_up(self.model, self.cache, self.read, ids)
-        return self.model.scores(h[0, -1]).float()
+        return out[len(ids):], probs
 
 # %% ../../nbs/36_model.generate.ipynb #9f21a102
-def _check_back(model):
-    if not all(isinstance(o.mixer, Attention) for o in model.layers): raise ValueError("guesses may be taken back, which layers of linear attention can't: use generate, or a model with full_every=1")
-
 def _seen_of(ids, V, how):
-    if how.repetition_penalty == 1: return None
-    return torch.zeros(V, dtype=torch.bool).index_fill(0, torch.tensor(ids), True)
+    return None if how.repetition_penalty == 1 else _seen(torch.tensor([ids]), None, V)[0]
 
 def _catch_up(model, cache, read, ids):
     "Read what is new in `ids`; what was read and is not there any more is taken back"
-    same = next((i for i,(a,b) in enumerate(zip(read, ids)) if a != b), min(len(read), len(ids)))
-    same = min(same, len(ids)-1) # the last is read again when nothing is new
+    if not all(isinstance(o.mixer, Attention) for o in model.layers): raise ValueError("guesses may be taken back, which layers of linear attention can't: use generate, or a model with full_every=1")
     if cache is None: cache = model.new_cache(1)
+    same = min(next((i for i,(a,b) in enumerate(zip(read, ids)) if a != b), len(read)), len(ids)-1) # the last is read again when nothing is new
     cache.crop(same)
     return cache, list(ids), model.hidden(torch.tensor([ids[same:]], device=model.embed.weight.device), cache)
 
+# %% ../../nbs/36_model.generate.ipynb #0d272a9b
 @torch.inference_mode()
 def speculate(
     model:Transformer, # The judge
     prompt:Sequence[int], # Ids
-    guesser, # `NGram()`, `Draft(small)`, or anything with such a `guess`
+    guesser, # `NGram()`, `Draft(small)`, or any function that is called alike
     how:Sampling = Sampling(), # How to choose, when to stop
     ahead:int = 4, # Guesses in a pass, 1 or more
 ) -> tuple[Written,int]: # What was written, and in how many passes of the model
     "Write behind one prompt with a guesser: the same distribution as `generate`, in fewer passes"
     if ahead < 1: raise ValueError(f"ahead={ahead} must be 1 or more: without guesses, use generate")
-    _check_back(model); _padded([prompt], "cpu")
-    V, n, limit = model.cfg.rows, how.max_new_tokens, model.cfg.max_length
-    if len(prompt)+n > limit + 1: raise ValueError(f"{len(prompt)} tokens of prompt and {n} new ones don't fit into {limit}: shorten the prompt or lower max_new_tokens")
+    _padded([prompt], "cpu")
+    V, n = model.cfg.rows, how.max_new_tokens
+    _fits(model, len(prompt), n)
     g, out, passes, cache, read, ids = torch.Generator().manual_seed(how.seed), Written(), 0, None, [], list(prompt)
     while len(out.ids) < n:
-        guesses,q = guesser.guess(ids, min(ahead, n-len(out.ids)-1), how, g, V) if n-len(out.ids) > 1 else ([], None)
+        guesses,q = guesser(ids, min(ahead, n-len(out.ids)-1), how, g, V) if n-len(out.ids) > 1 else ([], None)
         cache, read, h = _catch_up(model, cache, read, ids+guesses)
-        logits, passes = model.scores(h[0, -len(guesses)-1:]).float(), passes+1
+        logits, passes = model.scores(h[0, -len(guesses)-1:]).float().cpu(), passes+1
         seen = [_seen_of(ids+guesses[:i], V, how) for i in range(len(guesses)+1)]
         new = judge(torch.stack([how.probs(a, b) for a,b in zip(logits, seen)]), q, guesses, g)
         for id,logprob in zip(new, logits.log_softmax(-1)[range(len(new)), new].tolist()):
-            if id in how.stop: return _ended(out), passes
+            if id in how.stop: return replace(out, end="id"), passes
             out.ids.append(id); out.logprobs.append(logprob)
         ids += new
     return out, passes
-
-def _ended(out):
-    out.end = "id"
-    return out
