@@ -167,7 +167,8 @@ def forward(self:Attention,
     B,T,_ = x.shape
     q,k,v = self.turned(self.qkv(x).view(B, T, -1, self.head_dim), where)
     if state is not None: k,v = state.add(k, v)
-    y = F.scaled_dot_product_attention(q, k, v, where.mask, is_causal=where.mask is None and T > 1, enable_gqa=self.kv_heads < self.heads)
+    ahead = True if where.mask is None and T > 1 else False # the compiler wants a plain bool
+    y = F.scaled_dot_product_attention(q, k, v, where.mask, is_causal=ahead, enable_gqa=self.kv_heads < self.heads)
     return self.out(y.transpose(1, 2).flatten(2))
 
 
