@@ -11,12 +11,14 @@ __all__ = ['FAMILIES', 'SMOLLM2', 'Family', 'from_their_config', 'pieces', 'seal
 # %% ../../nbs/37_model.hub.ipynb #46357b36
 import re, subprocess, sys, tempfile, zipfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 import torch, transformers
 from safetensors import SafetensorError, safe_open
 from ..core import home, one_of, read_json, sha256_file, write_atomic, write_json
 from ..data.sources import Source
 from .config import ModelConfig
+from .generate import Sampling, generate
 from .transformer import Transformer
 
 # %% ../../nbs/37_model.hub.ipynb #082ff8c9
@@ -195,6 +197,17 @@ class Loaded:
     ) -> torch.Tensor: # (B, T, V)
         "Scores for the next token, without gradients"
         with torch.inference_mode(): return self.model(ids)
+
+    def generate(self,
+        prompt:str|list[dict], # A text to go on with, or a conversation: `[{"role": "user", "content": "Hi"}]`
+        **how, # Fields of `Sampling`: `max_new_tokens=40`, `temperature=.7`, …
+    ) -> str: # What comes next, without the prompt
+        "Text in, text out; ends at the tokenizer's last word"
+        if (t := self.tokenizer) is None: raise ValueError("this checkpoint has no tokenizer: call model.generate.generate with ids")
+        for k in how: one_of("field of Sampling:", k, Sampling.__dataclass_fields__)
+        text = prompt if isinstance(prompt, str) else t.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
+        end = () if t.eos_token_id is None else (t.eos_token_id,)
+        return generate(self.model, [t.encode(text)], Sampling(**{"stop": end} | how), partial(t.decode, skip_special_tokens=True))[0].text
 
 # %% ../../nbs/37_model.hub.ipynb #939769ff
 def load(
