@@ -79,8 +79,8 @@ class KV:
     ) -> tuple[Tensor,Tensor]: # (B, K, S, Dh) all keys and values so far
         "Write the new ones behind the old"
         old,self.length = self.length, self.length+k.shape[2]
-        self.k[:, :, old:self.length], self.v[:, :, old:self.length] = k, v
-        return self.k[:, :, :self.length], self.v[:, :, :self.length]
+        self.k.narrow(2, old, k.shape[2]).copy_(k), self.v.narrow(2, old, k.shape[2]).copy_(v)
+        return self.k.narrow(2, 0, self.length), self.v.narrow(2, 0, self.length)
     def crop(self,
         length:int, # Tokens to keep
     ) -> None:
@@ -131,7 +131,8 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(dim, (heads+2*kv_heads)*self.head_dim, bias is not None) # rows of the queries, the keys, the values
         self.out = nn.Linear(heads*self.head_dim, dim, bias == "all")
         wide = {"head": (1, 1), "all": (heads, kv_heads)}.get(qk_norm)
-        self.q_norm, self.k_norm = [RMSNorm(n*self.head_dim, eps) for n in wide] if wide else (None, None)
+        self.widths = [n*self.head_dim for n in wide] if wide else None
+        self.q_norm, self.k_norm = [RMSNorm(n, eps) for n in self.widths] if wide else (None, None)
 
     def new_state(self,
         batch:int, # `B`
@@ -143,7 +144,7 @@ class Attention(nn.Module):
         return KV(batch, self.kv_heads, self.head_dim, max_length, device=device, dtype=dtype)
 
 # %% ../../nbs/32_model.attention.ipynb #906ce4bd
-def _normed(norm, x): return norm(x.reshape(*x.shape[:2], -1, len(norm.weight))).view_as(x) # each head, or all as one
+def _normed(norm, x, width): return norm(x.reshape(*x.shape[:2], -1, width)).view_as(x) # each head, or all as one
 
 @patch
 def turned(self:Attention,
@@ -154,7 +155,7 @@ def turned(self:Attention,
     H,K = self.heads, self.kv_heads
     q,k,v = qkv.split([H, K, K], 2)
     if self.q_norm is None: q,k = rotate(qkv[:, :, :H+K], where.cos, where.sin).split([H, K], 2)
-    else: q,k = (rotate(_normed(n, o), where.cos, where.sin) for n,o in ((self.q_norm, q), (self.k_norm, k)))
+    else: q,k = (rotate(_normed(n, o, w), where.cos, where.sin) for n,o,w in zip((self.q_norm, self.k_norm), (q, k), self.widths))
     return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
 
 @patch

@@ -148,7 +148,7 @@ def stream(
 ) -> Iterator[Token]: # One for each row and step; a row ends with one that has `end`
     "Write, and give out every token at once; `ValueError` when prompt and text don't fit into the model"
     if stop and decode is None: raise ValueError("stop strings need decode: pass your tokenizer's")
-    ids,pads = _padded(prompts, model.norm.weight.device)
+    ids,pads = _padded(prompts, model.embed.weight.device)
     (B,T), n = ids.shape, how.max_new_tokens
     if T+n > model.cfg.max_length + 1: raise ValueError(f"{T} tokens of prompt and {n} new ones don't fit into {model.cfg.max_length}: shorten the prompt or lower max_new_tokens")
     cache, words = model.new_cache(B, min(T+n, model.cfg.max_length), pads), [Words(decode, stop) if decode else None for _ in prompts]
@@ -210,7 +210,7 @@ def score(
     texts:Sequence[Sequence[int]], # Ids, of any lengths, two or more each
 ) -> list[list[float]]: # For each text one number less than it has ids
     "The log-probability of each token, given those before it"
-    ids,pads = _padded(texts, model.norm.weight.device)
+    ids,pads = _padded(texts, model.embed.weight.device)
     logprobs = model(ids[:, :-1], pads=pads).float().log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0] if min(map(len, texts)) > 1 else None
     if logprobs is None: raise ValueError("a text of one id has nothing to score: give each two or more")
     return [o[-len(t)+1:].tolist() for o,t in zip(logprobs, texts)]
@@ -291,7 +291,7 @@ def _catch_up(model, cache, read, ids):
     same = min(same, len(ids)-1) # the last is read again when nothing is new
     if cache is None: cache = model.new_cache(1)
     cache.crop(same)
-    return cache, list(ids), model.hidden(torch.tensor([ids[same:]], device=model.norm.weight.device), cache)
+    return cache, list(ids), model.hidden(torch.tensor([ids[same:]], device=model.embed.weight.device), cache)
 
 @torch.inference_mode()
 def speculate(

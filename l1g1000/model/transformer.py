@@ -141,7 +141,7 @@ def new_cache(self:Transformer,
     n = self.cfg.max_length if max_length is None else max_length
     if not 1 <= n <= self.cfg.max_length or batch < 1: raise ValueError(f"a cache for {batch} rows of {n} tokens: choose 1 row or more, and 1 … {self.cfg.max_length} tokens")
     if pads is not None: _check_pads(pads, batch, n)
-    w = self.norm.weight
+    w = self.embed.weight
     return Cache([o.mixer.new_state(batch, n, device=w.device, dtype=w.dtype) for o in self.layers], batch, n, pads)
 
 @patch
