@@ -1,4 +1,4 @@
-"""Checkpoints of eight families in, every tensor accounted for; checkpoints that `transformers` opens out; a real model in one call
+"""Checkpoints of eight families come in, every tensor accounted for; a real model comes in one call
 
 Docs: https://l1g1000.github.io/l1g1000/model.hub.html.md"""
 
@@ -11,12 +11,14 @@ __all__ = ['FAMILIES', 'SMOLLM2', 'Family', 'from_their_config', 'pieces', 'seal
 # %% ../../nbs/37_model.hub.ipynb #46357b36
 import re, subprocess, sys, tempfile, zipfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 import torch, transformers
 from safetensors import SafetensorError, safe_open
 from ..core import home, one_of, read_json, sha256_file, write_atomic, write_json
 from ..data.sources import Source
 from .config import ModelConfig
+from .generate import Sampling, generate
 from .transformer import Transformer
 
 # %% ../../nbs/37_model.hub.ipynb #082ff8c9
@@ -110,7 +112,8 @@ def pieces(
 def _heads(folder):
     "Name → (file, shape, format) of every tensor of a checkpoint"
     index = folder/"model.safetensors.index.json"
-    table = read_json(index).get("weight_map") if index.is_file() else {None: "model.safetensors"}
+    table = read_json(index) if index.is_file() else {"weight_map": {None: "model.safetensors"}}
+    table = table.get("weight_map") if isinstance(table, dict) else None
     if not isinstance(table, dict) or not all(isinstance(o, str) and Path(o).name == o for o in table.values()): raise ValueError(f"{index} holds no weight_map from tensors to files beside it")
     out = {}
     for file in sorted(set(table.values())):
@@ -169,7 +172,9 @@ def check_manifest(
 ) -> None: # `ValueError` for a file that is not the one that was saved
     "Compare the files with the checksums that were written when they were saved"
     if not (folder/"manifest.json").is_file(): return
-    for file,digest in read_json(folder/"manifest.json")["files"].items():
+    about = read_json(folder/"manifest.json")
+    if not isinstance(about, dict) or not isinstance(about.get("files"), dict): raise ValueError(f"{folder/'manifest.json'} lists no files: fetch the checkpoint again")
+    for file,digest in about["files"].items():
         if not (folder/file).is_file() or sha256_file(folder/file) != digest: raise ValueError(f"{folder/file} was altered, cut or lost since it was saved: its checksum in manifest.json differs")
 
 def may_replace(
@@ -196,6 +201,17 @@ class Loaded:
         "Scores for the next token, without gradients"
         with torch.inference_mode(): return self.model(ids)
 
+    def generate(self,
+        prompt:str|list[dict], # A text to go on with, or a conversation: `[{"role": "user", "content": "Hi"}]`
+        **how, # Fields of `Sampling`: `max_new_tokens=40`, `temperature=.7`, …
+    ) -> str: # What comes next, without the prompt
+        "Text in, text out; ends at the tokenizer's last word"
+        if (t := self.tokenizer) is None: raise ValueError("this checkpoint has no tokenizer: call model.generate.generate with ids")
+        for k in how: one_of("field of Sampling:", k, Sampling.__dataclass_fields__)
+        text = prompt if isinstance(prompt, str) else t.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
+        end = () if t.eos_token_id is None else (t.eos_token_id,)
+        return generate(self.model, [t.encode(text)], Sampling(**{"stop": end} | how), partial(t.decode, skip_special_tokens=True))[0].text
+
 # %% ../../nbs/37_model.hub.ipynb #939769ff
 def load(
     source:str|Path, # A folder with `config.json` and safetensors, a `.gguf` file, or `"smollm2"`
@@ -210,8 +226,9 @@ def load(
     if not (folder/"config.json").is_file(): raise ValueError(f"{folder} holds no config.json: give the folder of a checkpoint, a .gguf file, or 'smollm2'")
     check_manifest(folder)
     theirs = read_json(folder/"config.json")
-    kind = one_of("architecture", str(theirs.get("model_type")), FAMILIES)
-    cfg = ModelConfig(**theirs["shape"]) if kind == "l1g1000" else from_their_config(transformers.AutoConfig.from_pretrained(folder, local_files_only=True))
+    kind = one_of("architecture", str(theirs.get("model_type") if isinstance(theirs, dict) else None), FAMILIES)
+    try: cfg = ModelConfig(**theirs["shape"]) if kind == "l1g1000" else from_their_config(transformers.AutoConfig.from_pretrained(folder, local_files_only=True))
+    except Exception as e: raise ValueError(f"{folder/'config.json'}: {' '.join(str(e).split())}") from e # theirs checks its fields in ways of its own
     model = _fill(folder, cfg, FAMILIES[kind].tensors, dtype)
     texts = (folder/"tokenizer.json").is_file() or (folder/"tokenizer_config.json").is_file()
     return Loaded(model, transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True) if texts else None, cfg)

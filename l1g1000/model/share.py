@@ -56,6 +56,8 @@ def save(
     if shard_bytes < 1: raise ValueError(f"shard_bytes={shard_bytes}: choose 1 or more")
     if tokenizer is not None and not hasattr(tokenizer, "save_pretrained"): raise ValueError(f"can't save a tokenizer of type {type(tokenizer).__name__}: give one of transformers, such as PreTrainedTokenizerFast")
     if tokenizer is not None and len(tokenizer) > cfg.rows: raise ValueError(f"the tokenizer has {len(tokenizer):,} ids, the model has rows for {cfg.rows:,}: they don't belong together")
+    with torch.device("meta"): strange = set(state) ^ set(Transformer(cfg).state_dict())
+    if strange: raise ValueError(f"tensor {sorted(strange)[0]}: a model with this config, and this one, do not both have it; of a packed model, save the one that it was made from")
     ids = {k: getattr(tokenizer, k, None) for k in ("bos_token_id", "eos_token_id", "pad_token_id")}
     balanced = any(v.any() for k,v in state.items() if k.endswith("ffn.bias")) # no other family has a balance
     theirs = _own(cfg, ids) if balanced else to_their_config(cfg, **ids)
@@ -104,6 +106,14 @@ def _pads(mask):
         raise ValueError("attention_mask has a hole or an empty row: padding may only stand before or behind a text")
     return mask.long().argmax(1)
 
+@torch.no_grad()
+def _tables(self, module):
+    "What is in no file, and `from_pretrained` leaves empty: the tables of positions, the counts of experts"
+    if module is self.model.rope:
+        with torch.device("meta"): fresh = Transformer(self.model.cfg).rope # these tables are made in memory nevertheless
+        for k,v in fresh.named_buffers(): getattr(module, k).copy_(v)
+    elif isinstance(getattr(module, "load", None), torch.Tensor): module.load.zero_()
+
 # %% ../../nbs/39_model.share.ipynb #0601f74c
 class L1g1000ForCausalLM(transformers.PreTrainedModel, transformers.GenerationMixin):
     "Our model behind the calls of `transformers`: scores, loss, and `generate` without a cache"
@@ -127,13 +137,7 @@ class L1g1000ForCausalLM(transformers.PreTrainedModel, transformers.GenerationMi
         loss = None if labels is None else torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
         return transformers.modeling_outputs.CausalLMOutput(loss=loss, logits=logits)
 
-    @torch.no_grad()
-    def _init_weights(self, module):
-        "What is in no file, which `from_pretrained` leaves empty: the tables of positions, the counts of experts"
-        if module is self.model.rope:
-            with torch.device("meta"): fresh = Transformer(ModelConfig(**self.config.shape)).rope # these tables are made in memory nevertheless
-            for k,v in fresh.named_buffers(): getattr(module, k).copy_(v)
-        elif isinstance(getattr(module, "load", None), torch.Tensor): module.load.zero_()
+    _init_weights = _tables
 
 transformers.AutoConfig.register("l1g1000", _Config)
 transformers.AutoModelForCausalLM.register(_Config, L1g1000ForCausalLM)
