@@ -160,6 +160,7 @@ def encode_images(self:Clip,
     self.model.eval()
     return torch.cat([self.model.encode_image(o, normalize=True) for o in torch.from_numpy(to_pixels(pictures, self.size)).split(512)])
 
+# %% ../../nbs/15_data.clip.ipynb #c153e0ec
 @patch
 def save(self:Clip,
     folder:str|Path, # Where to write; made when it is missing
