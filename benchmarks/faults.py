@@ -1,10 +1,10 @@
-"""Planted faults of five kinds in pairs of texts and pictures, and how well cleaning and the aligner find each.
+"""Planted faults of four kinds in pairs of texts and pictures, and how well cleaning and the aligner find each.
 
     python benchmarks/faults.py
 
-Pictures of an artist that the checkpoint never saw, of concepts whose names the language rule never saw; each picture with its names in six languages drawn by lot.
-30 % carry another thing's name, 10 % are doubled, 5 % have a broken picture, 5 % speak another language than they claim. Beside F1 stands
-that of the same answers in random order. Three seeds, about a minute each. Writes faults.json here.
+Pictures of an artist that the checkpoint never saw, of concepts whose names the language rule never saw; each picture with its names in six
+languages drawn by lot. 30 % carry another thing's name, 10 % are doubled, 5 % have a broken picture, 5 % speak another language than they
+claim. Beside F1 stands that of the same answers in random order. Three seeds, about a minute each. Writes faults.json here.
 """
 from pathlib import Path
 import numpy as np

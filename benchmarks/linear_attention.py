@@ -5,26 +5,19 @@
 Nine heads of width 64. `mixing` times the rule alone beside torch's causal scaled_dot_product_attention, taking turns; the crossing is predicted from rates measured at up to 1,024
 tokens, then read from the measured times. `decoding` feeds one layer 16,384 tokens and times the next token at several places. Writes linear_attention.json here.
 """
-import statistics, time
+import statistics
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 from l1g1000.chain import versions
 from l1g1000.core import progress, seed_everything, write_json
 from l1g1000.model.linear_attention import CHUNK, LinearAttention, delta_rule
+from l1g1000.quant.ort import compare
 
 HERE, H, K = Path(__file__).parent, 9, 64
 LENGTHS, LONGEST_SDPA = [256, 512, 1024, 2048, 4096, 8192, 16384], 8192
 FLOPS = {"attention": lambda T: 2*H*T*T*K, "linear": lambda T: H*T*(8*CHUNK*K + 6*K*K)}
 
-def clock(fns, rounds):
-    "Median seconds of each function, taking turns, after one round to warm up"
-    took = {k: [] for k in fns}
-    for i in range(rounds+1):
-        for k,f in fns.items():
-            start = time.perf_counter()
-            f()
-            if i: took[k].append(time.perf_counter()-start)
-    return {k: statistics.median(v) for k,v in took.items()}
+def medians(fns, rounds): return {o["name"]: o["median_ms"]/1e3 for o in compare({k: lambda _,f=f: f() for k,f in fns.items()}, None, rounds)}
 
 def ways(T):
     q,k,v = (torch.randn(1, H, T, K) for _ in range(3))
@@ -40,12 +33,12 @@ def main():
     seed_everything(0)
     took, state, decoding, layer = {}, None, [], LinearAttention(H*K, H, K).eval()
     with torch.no_grad():
-        for T in progress(LENGTHS, "lengths"): took[T] = clock(ways(T), 7 if T < 4096 else 3)
+        for T in progress(LENGTHS, "lengths"): took[T] = medians(ways(T), 7 if T < 4096 else 3)
         state = layer.new_state(1)
         for T in LENGTHS:
             layer(torch.randn(1, T-state.length, H*K), state=state)
             x = torch.randn(1, 1, H*K)
-            ms = 1e3*clock({"one": lambda: layer(x, state=layer_copy(state))}, 50)["one"]
+            ms = 1e3*medians({"one": lambda: layer(x, state=layer_copy(state))}, 50)["one"]
             decoding.append(dict(tokens=T, state_bytes=state.bytes, keys_and_values_bytes=T*2*H*K*4, next_token_ms=round(ms, 3)))
     rate = {w: statistics.median(FLOPS[w](T)/took[T][w] for T in LENGTHS[:3]) for w in FLOPS}
     both = [T for T in LENGTHS if T <= LONGEST_SDPA]

@@ -5,13 +5,14 @@
 Eight experts the size of SmolLM2-135M's feed-forward (576 → 1,536), two used, and 64 experts an eighth of that, two used, beside one dense layer that is 12,288
 wide. Each number of tokens is timed with the three taking turns, without gradients, and forward and backward; ratios are of medians. Writes moe.json here.
 """
-import statistics, time
+from functools import partial
 from pathlib import Path
 import torch
 from l1g1000.chain import versions
 from l1g1000.core import progress, seed_everything, write_json
 from l1g1000.model.moe import MoE
 from l1g1000.model.parts import SwiGLU
+from l1g1000.quant.ort import compare
 
 HERE, DIM, HIDDEN, ROUNDS = Path(__file__).parent, 576, 1536, {1: 60, 16: 40, 128: 20, 2048: 7}
 BARS = {(8, 2048): .25, (8, 128): .4, (8, 16): .7, (64, 2048): .06}
@@ -20,15 +21,7 @@ def layers():
     seed_everything(0)
     return {"dense": SwiGLU(DIM, 8*HIDDEN).eval()} | {f"{e} experts": MoE(DIM, 8*HIDDEN//e, e, 2).eval() for e in (8, 64)}
 
-def clock(fns, rounds):
-    "Median seconds of each function, taking turns, after one round to warm up"
-    took = {k: [] for k in fns}
-    for i in range(rounds+1):
-        for k,f in fns.items():
-            start = time.perf_counter()
-            f()
-            if i: took[k].append(time.perf_counter()-start)
-    return {k: statistics.median(v) for k,v in took.items()}
+def medians(fns, x, rounds): return {o["name"]: o["median_ms"] for o in compare(fns, x, rounds)}
 
 def learn(layer, x):
     layer.zero_grad()
@@ -39,11 +32,11 @@ def main():
     sizes = {k: sum(p.numel() for p in m.parameters()) for k,m in models.items()}
     for n in progress(list(ROUNDS), "tokens"):
         x = torch.randn(1, n, DIM)
-        with torch.no_grad(): took = clock({k: lambda m=m: m(x) for k,m in models.items()}, ROUNDS[n])
-        both = clock({k: lambda m=m: learn(m, x) for k,m in models.items()}, max(3, ROUNDS[n]//6)) if n > 1 else None
+        with torch.no_grad(): took = medians(models, x, ROUNDS[n])
+        both = medians({k: partial(learn, m) for k,m in models.items()}, x, max(3, ROUNDS[n]//6)) if n > 1 else None
         for k in list(models)[1:]:
             bar = BARS.get((int(k.split()[0]), n))
-            rows.append(dict(layer=k, tokens=n, ms=round(1e3*took[k], 3), dense_ms=round(1e3*took["dense"], 3), ratio=round(took[k]/took["dense"], 4), bar=bar,
+            rows.append(dict(layer=k, tokens=n, ms=round(took[k], 3), dense_ms=round(took["dense"], 3), ratio=round(took[k]/took["dense"], 4), bar=bar,
                 learning_ratio=both and round(both[k]/both["dense"], 4)))
             print(rows[-1], flush=True)
     write_json(HERE/"moe.json", dict(command="python benchmarks/moe.py", made_with=versions(), torch=torch.__version__, threads=torch.get_num_threads(), parameters=sizes, rows=rows))

@@ -15,7 +15,7 @@ from l1g1000.core import seed_everything, sha256_file, write_atomic, write_json
 from l1g1000.data.align import calibrate
 from l1g1000.data.augment import jitter, redraw
 from l1g1000.data.clip import Clip, train_tokenizer
-from l1g1000.data.learn import FitConfig, learn_names, learn_pictures, mean_vectors
+from l1g1000.data.learn import FitConfig, learn_names, learn_pictures, mean_vectors, remember
 from l1g1000.data.moji import load_moji, split_style
 
 ROOT = Path(__file__).absolute().parents[1]
@@ -53,6 +53,7 @@ def second_round(a, world, train, clip):
     _,start = mean_vectors(train["concept"], clip.encode_images(train["picture"]))
     learn_pictures(clip, train, FitConfig(a.picture_steps[1], 64, 2e-3, 30., a.seed+1), a.work/"pictures-2.resume", anew, start)
     learn_names(clip, world.names, train, FitConfig(a.name_steps[1], 512, 2e-3, seed=a.seed+1), a.work/"names-2.resume")
+    remember(clip, train)
     return clip
 
 def main():

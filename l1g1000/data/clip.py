@@ -103,13 +103,15 @@ class Clip:
         folder = Path(model_path)
         for f in ("open_clip_config.json", "open_clip_model.safetensors", "tokenizer.json"):
             if not (folder/f).is_file(): raise ValueError(f"{folder} holds no {f}: give the folder of a trained one")
-        try: self.model = open_clip.create_model(f"local-dir:{folder}").eval()
+        try: self.model, self.memory = open_clip.create_model(f"local-dir:{folder}").eval(), _remembered(folder/"memory.safetensors")
         except Exception as e: raise ValueError(f"{folder} is not a readable checkpoint ({str(e).splitlines()[0][:200]}): train it again") from e
         self.config, self.tokenizer = read_json(folder/"open_clip_config.json"), Tokenizer.from_file(str(folder/"tokenizer.json"))
-        self.memory = None # or the arrows of the concepts that texts are read as, and the scale of `recall`
-        if (folder/"memory.safetensors").is_file():
-            kept = load_file(folder/"memory.safetensors")
-            self.memory = kept["concepts"].float(), float(kept["scale"])
+
+def _remembered(path):
+    "The arrows of the concepts that texts are read as, and the scale of `recall`; `None` for a model without a memory"
+    if not path.is_file(): return None
+    kept = load_file(path)
+    return kept["concepts"].float(), float(kept["scale"])
 
 # %% ../../nbs/15_data.clip.ipynb #67a3d975
 @patch(cls_method=True)

@@ -6,7 +6,7 @@ Docs: https://l1g1000.github.io/l1g1000/data.learn.html.md"""
 
 # %% auto #0
 __all__ = ['PICTURE', 'TEXT', 'pixel_neighbour', 'FitConfig', 'fit', 'param_groups', 'learn_pictures', 'learn_names',
-           'mean_vectors', 'name_vectors', 'naming', 'learn_pairs']
+           'mean_vectors', 'name_vectors', 'naming', 'remember', 'learn_pairs']
 
 # %% ../../nbs/16_data.learn.ipynb #04b84b4a
 import io
@@ -130,7 +130,7 @@ def learn_pictures(
 
 # %% ../../nbs/16_data.learn.ipynb #1a083cb9
 def learn_names(
-    clip:Clip, # Its text tower is trained in place, its memory filled; its picture tower stays as it is
+    clip:Clip, # Its text tower is trained in place; its picture tower stays as it is
     names:Dataset, # Columns `concept` and `name`: every name that may be learnt from
     pictures:Dataset, # Columns `concept` and `picture`: where the names should point
     cfg:FitConfig = TEXT, # Steps, batch, rate
@@ -150,9 +150,7 @@ def learn_names(
     seed_everything(cfg.seed)
     groups = param_groups(torch.nn.ModuleDict({k: m for k,m in clip.model.named_children() if k != "visual"}))
     own = [p for n,p in clip.model.named_parameters() if n in ("positional_embedding", "text_projection")]
-    history = fit("names", loss_of, groups + [dict(params=own, weight_decay=0.)], cfg, resume)
-    clip.memory = target_CD, cfg.scale
-    return history
+    return fit("names", loss_of, groups + [dict(params=own, weight_decay=0.)], cfg, resume)
 
 # %% ../../nbs/16_data.learn.ipynb #5798eacf
 def mean_vectors(
@@ -189,6 +187,15 @@ def naming(
     y = torch.tensor([at.get(c, -1) for c in truth])
     hit = (order == y[:, None])[y >= 0]
     return dict(top1=hit[:, 0].float().mean().item(), top5=hit.any(1).float().mean().item(), count=len(hit), order=order)
+
+# %% ../../nbs/16_data.learn.ipynb #b1f53bb6
+def remember(
+    clip:Clip, # Both towers, trained; its memory is filled
+    pictures:Dataset, # Columns `concept` and `picture`: what the towers learnt from
+    scale:float = TEXT.scale, # How sharp the softmax was that the text tower learnt with
+):
+    "Read texts as these concepts from now on"
+    clip.memory = mean_vectors(pictures["concept"], clip.encode_images(pictures["picture"]))[1], scale
 
 # %% ../../nbs/16_data.learn.ipynb #dc2a901a
 def learn_pairs(
