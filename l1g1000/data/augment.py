@@ -37,6 +37,10 @@ def jitter(
     return (x*(1+r(B, 1, 1, 1)*.3) + r(B, 3, 1, 1)*.3).clamp(-1, 1)
 
 # %% ../../nbs/14_data.augment.ipynb #9b916245
+def _within(name, value, low, high, unit=""):
+    if not low <= value <= high: raise ValueError(f"{name}={value} is outside {low} … {high}{unit}: choose a number in that range")
+    return value
+
 def redraw(
     x:torch.Tensor, # (B, 3, H, W), −1 … 1, on white
     g:torch.Generator, # Where the chance comes from
@@ -76,10 +80,6 @@ def maybe(
         rng = np.random.default_rng(rng)
         return step(x, rng) if rng.random() < p else x
     return now_and_then
-
-def _within(name, value, low, high, unit=""):
-    if not low <= value <= high: raise ValueError(f"{name}={value} is outside {low} … {high}{unit}: choose a number in that range")
-    return value
 
 # %% ../../nbs/14_data.augment.ipynb #d1c4951f
 def _bytes(x):
