@@ -210,7 +210,7 @@ class Loaded:
         for k in how: one_of("field of Sampling:", k, Sampling.__dataclass_fields__)
         text = prompt if isinstance(prompt, str) else t.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
         end = () if t.eos_token_id is None else (t.eos_token_id,)
-        return generate(self.model, [t.encode(text)], Sampling(**{"stop": end} | how), partial(t.decode, skip_special_tokens=True))[0].text
+        return generate(self.model, [t.encode(text)], Sampling(**{"stop": end} | how), decode=partial(t.decode, skip_special_tokens=True))[0].text
 
 # %% ../../nbs/37_model.hub.ipynb #939769ff
 def load(
