@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM
 from l1g1000.chain import versions
 from l1g1000.core import home, progress, write_json
 from l1g1000.model.generate import Sampling, generate
-from l1g1000.model.hub import SMOLLM2, smollm2
+from l1g1000.model.hub import SMOLLM2_WHEEL, smollm2
 
 HERE, ROUNDS, NEW, PROMPT, LONG, BATCHES = Path(__file__).parent, 5, 16, 32, 512, (1, 8)
 BARS = {"decode 1": 1.8, "decode 8": 1.5, "read 512": 1.}
@@ -28,7 +28,7 @@ def clock(f, *args):
 def rivals():
     "Name → (write n tokens behind prompts, read a prompt)"
     model = smollm2().model.eval().requires_grad_(False)
-    theirs = AutoModelForCausalLM.from_pretrained(home(f"smollm2-{SMOLLM2.version}"), dtype=torch.float32).eval()
+    theirs = AutoModelForCausalLM.from_pretrained(home(f"smollm2-{SMOLLM2_WHEEL.version}"), dtype=torch.float32).eval()
     def write(m): return lambda ids, n: [o.ids for o in generate(m, ids.tolist(), Sampling(n))]
     def read(m): return lambda ids: m.scores(m.hidden(ids, m.new_cache(1, LONG))[:, -1])
     def they_write(ids, n): return theirs.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=n, min_new_tokens=n, do_sample=False, eos_token_id=None, pad_token_id=0)[:, ids.shape[1]:].tolist()

