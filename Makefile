@@ -12,7 +12,7 @@ run: .venv/ready          ## the whole chain, ending in out/report.html
 	$(BIN)/l1g1000 chain
 
 test: .venv/ready         ## every check, page, lesson and test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 lab: .venv/ready          ## JupyterLab at the first lesson
 	$(BIN)/jupyter lab course/00_start.ipynb

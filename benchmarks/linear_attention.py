@@ -9,15 +9,14 @@ import statistics
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 from l1g1000.chain import versions
-from l1g1000.core import progress, seed_everything, write_json
+from l1g1000.core import compare, progress, seed_everything, write_json
 from l1g1000.model.linear_attention import CHUNK, LinearAttention, delta_rule
-from l1g1000.quant.ort import compare
 
 HERE, H, K = Path(__file__).parent, 9, 64
 LENGTHS, LONGEST_SDPA = [256, 512, 1024, 2048, 4096, 8192, 16384], 8192
 FLOPS = {"attention": lambda T: 2*H*T*T*K, "linear": lambda T: H*T*(8*CHUNK*K + 6*K*K)}
 
-def medians(fns, rounds): return {o["name"]: o["median_ms"]/1e3 for o in compare({k: lambda _,f=f: f() for k,f in fns.items()}, None, rounds)}
+def medians(fns, rounds): return {o["name"]: o["median_ms"]/1e3 for o in compare(fns, rounds=rounds)}
 
 def ways(T):
     q,k,v = (torch.randn(1, H, T, K) for _ in range(3))

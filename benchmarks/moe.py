@@ -9,10 +9,9 @@ from functools import partial
 from pathlib import Path
 import torch
 from l1g1000.chain import versions
-from l1g1000.core import progress, seed_everything, write_json
+from l1g1000.core import compare, progress, seed_everything, write_json
 from l1g1000.model.moe import MoE
 from l1g1000.model.parts import SwiGLU
-from l1g1000.quant.ort import compare
 
 HERE, DIM, HIDDEN, ROUNDS = Path(__file__).parent, 576, 1536, {1: 60, 16: 40, 128: 20, 2048: 7}
 BARS = {(8, 2048): .25, (8, 128): .4, (8, 16): .7, (64, 2048): .06}
@@ -21,7 +20,7 @@ def layers():
     seed_everything(0)
     return {"dense": SwiGLU(DIM, 8*HIDDEN).eval()} | {f"{e} experts": MoE(DIM, 8*HIDDEN//e, e, 2).eval() for e in (8, 64)}
 
-def medians(fns, x, rounds): return {o["name"]: o["median_ms"] for o in compare(fns, x, rounds)}
+def medians(fns, x, rounds): return {o["name"]: o["median_ms"] for o in compare(fns, x, rounds=rounds)}
 
 def learn(layer, x):
     layer.zero_grad()

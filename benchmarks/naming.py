@@ -1,6 +1,6 @@
 """How well the chain's default training names pictures of an unseen style: three seeds on one style, then every artist held out in turn.
 
-    python benchmarks/naming.py [--fresh]
+    python benchmarks/naming.py [--fresh] [--only STYLE ...]
 
 Runs the chain's own stages (data, align, evaluate), about five minutes each on two cores; a run that is done is not repeated.
 The peer is `pixel_neighbour`, measured in the same stage; chance and shuffled answers stand beside it. Writes naming.json here.
@@ -32,12 +32,13 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--fresh", action="store_true", help="train again, even where a run is done")
     p.add_argument("--out", type=Path, default=HERE.parent/"out"/"naming", help="where the runs keep their stages")
+    p.add_argument("--only", nargs="+", metavar="STYLE", choices=sorted({s for s,_ in RUNS}), help="measure these; the table's other rows stay as they are")
     a = p.parse_args()
     if a.fresh: remove(a.out)
-    rows = []
-    for style,seed in progress(RUNS, "naming", unit="run"):
-        rows.append(measure(style, seed, a.out))
-        print(rows[-1], flush=True)
-        write_json(HERE/"naming.json", dict(command="python benchmarks/naming.py", made_with=versions(), rows=rows))
+    table = {(o["held_out"], o["seed"]): o for o in read_json(HERE/"naming.json")["rows"]} if a.only else {}
+    for run in progress([o for o in RUNS if not a.only or o[0] in a.only], "naming", unit="run"):
+        table[run] = measure(*run, a.out)
+        print(table[run], flush=True)
+        write_json(HERE/"naming.json", dict(command="python benchmarks/naming.py", made_with=versions(), rows=[table[o] for o in RUNS if o in table]))
 
 if __name__ == "__main__": main()

@@ -13,7 +13,7 @@ import inspect, io, os, platform, shutil, sys, time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 import l1g1000
-from .core import fingerprint, one_of, read_json, remove, sha256_file, write_atomic, write_json
+from .core import compare, fingerprint, one_of, read_json, remove, sha256_file, write_atomic, write_json
 
 # %% ../nbs/92_chain.ipynb #6981229d
 LANGS = tuple("ar bn de en es fa fr he hi id it ja ka ko pl pt ru sw ta th tr uk vi zh".split())
@@ -140,7 +140,7 @@ def quantize(
     from l1g1000.data.learn import name_vectors, naming
     from l1g1000.data.moji import load_moji, split_style
     from l1g1000.picture import to_pixels
-    from l1g1000.quant.ort import compare, cpu_features, export_onnx, quantize_static
+    from l1g1000.quant.ort import cpu_features, export_onnx, quantize_static
     from l1g1000.serve.service import save_artefact
     w, clip = load_moji(), Clip(done/"align")
     train,test = split_style(w.pictures, cfg.held_out)

@@ -1,4 +1,4 @@
-"""The ground floor: seeds, places on disk, safe writes, progress, and the two protocols through which the rooms meet
+"""The ground floor: seeds, places on disk, safe writes, progress, a fair clock, and the two protocols through which the rooms meet
 
 Docs: https://l1g1000.github.io/l1g1000/core.html.md"""
 
@@ -6,13 +6,13 @@ Docs: https://l1g1000.github.io/l1g1000/core.html.md"""
 
 # %% auto #0
 __all__ = ['one_of', 'seed_everything', 'best_device', 'home', 'write_atomic', 'remove', 'write_json', 'read_json', 'sha256_file',
-           'fingerprint', 'progress', 'extra_for', 'lazy_names', 'missing', 'Predictor', 'Tokenizer']
+           'fingerprint', 'progress', 'compare', 'extra_for', 'lazy_names', 'missing', 'Predictor', 'Tokenizer']
 
 # %% ../nbs/00_core.ipynb #924654b2
-import contextlib, difflib, hashlib, importlib, importlib.util, json, os, random, shutil, sys
+import contextlib, difflib, hashlib, importlib, importlib.util, json, os, random, shutil, statistics, sys, time
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Protocol, Sequence, runtime_checkable
+from typing import Any, Callable, Iterable, Iterator, Protocol, Sequence, runtime_checkable
 
 # %% ../nbs/00_core.ipynb #7f5bbe15
 def one_of(
@@ -41,6 +41,7 @@ def seed_everything(
         import torch
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(True, warn_only=True) # some GPU kernels have no deterministic twin: torch warns
+        torch.utils.deterministic.fill_uninitialized_memory = False # a debugging aid that writes every new tensor twice: a tenth of a training step here
     return seed
 
 # %% ../nbs/00_core.ipynb #34d97441
@@ -136,6 +137,26 @@ def progress(
     from tqdm.auto import tqdm
     live = "ipykernel" in sys.modules or sys.stderr.isatty()
     return tqdm(items, desc=desc, total=total, unit=unit, dynamic_ncols=live, ncols=None if live else 88, mininterval=.1 if live else 10)
+
+# %% ../nbs/00_core.ipynb #dbc5d995
+def compare(
+    fns:dict[str,Callable], # Name → what to time; the first is the yardstick
+    *args, # What each is called with
+    rounds:int = 30, # How often each is called, at least 3
+) -> list[dict]: # `name`, `median_ms`, `ratio` (how many times as fast as the first), `spread` (10th and 90th percentile in ms)
+    "Time functions in turn, so that a change of the machine's speed meets all of them"
+    if not fns: raise ValueError("nothing to compare: pass a dict of name → function")
+    if rounds < 3: raise ValueError(f"rounds={rounds} is too few for a median: choose 3 or more")
+    names, took = list(fns), {n: [] for n in fns}
+    for n in names*2: fns[n](*args) # the first calls plan and allocate
+    for i in range(rounds):
+        for n in names[i%len(names):] + names[:i%len(names)]:
+            start = time.perf_counter()
+            fns[n](*args)
+            took[n].append((time.perf_counter()-start)*1e3)
+    mid = {n: statistics.median(t) for n,t in took.items()}
+    tenths = {n: statistics.quantiles(t, n=10, method="inclusive") for n,t in took.items()}
+    return [dict(name=n, median_ms=mid[n], ratio=mid[names[0]]/mid[n], spread=[tenths[n][0], tenths[n][-1]]) for n in names]
 
 # %% ../nbs/00_core.ipynb #5c8048de
 def extra_for(

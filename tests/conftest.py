@@ -157,7 +157,17 @@ def choose(page, *menu):
 
 REPORT = [] # lines for the end of the run
 
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"): session.config.workeroutput["report"] = REPORT # of two workers (`make test`), the one that runs this
+
+def pytest_configure(config):
+    if config.pluginmanager.hasplugin("dsession"): config.pluginmanager.register(Gather())
+
+class Gather:
+    "Where the workers' lines meet"
+    def pytest_testnodedown(self, node): REPORT.extend(getattr(node, "workeroutput", {}).get("report", []))
+
 def pytest_terminal_summary(terminalreporter):
     if not REPORT: return
     terminalreporter.section("measured")
-    for o in REPORT: terminalreporter.write_line(o)
+    for o in sorted(REPORT): terminalreporter.write_line(o)

