@@ -5,7 +5,7 @@
 Three rivals take turns in one process: `ours` (page 35 as loaded), `packed` (its twin with a second layout of the weights) and `transformers` (eager, its own `generate`).
 Decoding is greedy, for 1 and 8 prompts of 32 tokens; the seconds of writing one token are taken off, so that reading the prompt does not count. Reading is one prompt of 512 tokens,
 scores of the last. All rivals must write the same ids. The limit: every matrix is read once a token, so a token can't take less than reading that many bytes, which is timed in the same rounds.
-Writes decode.json here.
+Writes decode.json here, a table for each kind of processor.
 """
 import os, sys, time
 from pathlib import Path
@@ -13,11 +13,12 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import numpy as np, torch
 from transformers import AutoModelForCausalLM
 from l1g1000.chain import versions
-from l1g1000.core import home, progress, write_json
+from l1g1000.core import home, progress, read_json, write_json
 from l1g1000.model.generate import Sampling, generate
 from l1g1000.model.hub import SMOLLM2_WHEEL, smollm2
+from l1g1000.quant.ort import cpu_features
 
-HERE, ROUNDS, NEW, PROMPT, LONG, BATCHES = Path(__file__).parent, 5, 16, 32, 512, (1, 8)
+FILE, ROUNDS, NEW, PROMPT, LONG, BATCHES = Path(__file__).with_suffix(".json"), 7, 16, 32, 512, (1, 8)
 BARS = {"decode 1": 1.8, "decode 8": 1.5, "read 512": 1.}
 
 def clock(f, *args):
@@ -65,7 +66,9 @@ def main():
             if what == "decode 1": figures[f"{name}, {what}"]["share_of_limit"] = round(mid["memory"]/s, 2)
     for k,o in figures.items(): print(f"{k:26}", o)
     print(f"limit of decode 1: {limit:.1f} tokens/s at {4*n/mid['memory']/1e9:.1f} GB/s")
-    write_json(HERE/"decode.json", dict(command="python benchmarks/decode.py", made_with=versions(), threads=2, parameters=n, gigabytes_per_second=round(4*n/mid["memory"]/1e9, 1),
-        limit_tokens_per_second=round(limit, 1), figures=figures, runs=[{k: round(v, 5) for k,v in o.items()} for o in runs]))
+    kept = read_json(FILE)["machines"] if FILE.is_file() else {}
+    kept[" ".join(k for k,v in cpu_features().items() if v)] = dict(made_with=versions(), gigabytes_per_second=round(4*n/mid["memory"]/1e9, 1), limit_tokens_per_second=round(limit, 1),
+        figures=figures, runs=[{k: round(v, 5) for k,v in o.items()} for o in runs])
+    write_json(FILE, dict(command="python benchmarks/decode.py", threads=2, parameters=n, machines=kept))
 
 if __name__ == "__main__": main()
