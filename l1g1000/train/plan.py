@@ -10,10 +10,11 @@ __all__ = ['GPUS', 'GPU', 'cluster', 'Job', 'ring', 'step_time', 'layouts', 'Pla
 # %% ../../nbs/44_train.plan.ipynb #c2b4ac2f
 import math
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from ..core import one_of, write_atomic
 from ..model.config import ModelConfig
-from .memory import Layout, flops_per_token, memory, optimal_tokens
+from .memory import PRECISIONS, Layout, counted, flops_per_token, kept, memory, optimal_tokens
 
 # %% ../../nbs/44_train.plan.ipynb #6ef00d29
 @dataclass(frozen=True)
@@ -92,24 +93,30 @@ def step_time(
     "The parts of an optimiser's step"
     m, a_layer = _turns(lay, job), lay.micro*job.length*cfg.hidden_size*2/lay.tensor
     again, deep = lay.recompute == "full", -(-cfg.num_layers//lay.pipeline)
-    flops = flops_per_token(cfg, job.length)
-    ends = 6*cfg.rows*cfg.hidden_size
-    compute = m*lay.readers*lay.micro*job.length*(flops + again*(flops-ends)/3)/(lay.gpus*gpu.tflops*1e12*job.efficiency)
-    compute *= deep*lay.pipeline/cfg.num_layers # the fullest stage sets the pace
+    a_token = _token_seconds(cfg, gpu, lay.recompute, job)*deep*lay.pipeline/cfg.num_layers # the fullest stage sets the pace
+    compute = m*lay.readers*lay.micro*job.length*a_token/lay.gpus
     tensor = m*deep*(4 + 2*again)*2*ring(a_layer*lay.tensor, lay.tensor, gpu)
-    moe = sum(o == "moe" for _,o in cfg.layers)/cfg.num_layers*deep
+    moe = counted(cfg)[0].count("moe")/cfg.num_layers*deep
     away = gpu.link if lay.tensor*lay.expert <= gpu.node else gpu.net
     expert = m*moe*(4 + 2*again)*a_layer*cfg.experts_per_token*(1-1/lay.expert)/away/1e9
     return dict(compute=compute, bubble=compute*(lay.pipeline-1)/m, tensor=tensor, expert=expert, data=_waiting(cfg, gpu, lay, m, compute))
+
+@lru_cache
+def _token_seconds(cfg, gpu, recompute, job):
+    "One token on one GPU that waits for nobody: products, and what is read and written to compute it again"
+    flops, num, ffns = flops_per_token(cfg, job.length), PRECISIONS[job.precision], counted(cfg)[0]
+    if recompute == "full": flops += (flops - 6*cfg.rows*cfg.hidden_size)/3
+    cheap = sum(ffns.count(o)*(kept(cfg, o, num) - kept(cfg, o, num, "selective")) for o in set(ffns)) if recompute == "selective" else 0
+    return flops*(1 + (job.precision == "fp32"))/(gpu.tflops*1e12*job.efficiency) + 2*cheap/(gpu.bandwidth*1e9)
 
 def _turns(lay, job):
     "Micro-batches of a step"
     return math.ceil(job.batch/(job.length*lay.readers*lay.micro) - 1e-9)
 
 def _waiting(cfg, gpu, lay, m, compute):
-    asleep = cfg.num_experts*3*cfg.hidden_size*cfg.expert_size*sum(o == "moe" for _,o in cfg.layers)
+    asleep = cfg.num_experts*3*cfg.hidden_size*cfg.expert_size*counted(cfg)[0].count("moe")
     own = 2/lay.tensor/lay.pipeline # 16 bits, and only this GPU's part
-    once = ring((cfg.params().total-asleep)*own, lay.readers, gpu, lay.tensor) + ring(asleep*own/lay.expert, lay.data, gpu, lay.tensor*lay.expert)
+    once = ring((counted(cfg)[1].total-asleep)*own, lay.readers, gpu, lay.tensor) + ring(asleep*own/lay.expert, lay.data, gpu, lay.tensor*lay.expert)
     return max(0, 3*m*once - compute) if lay.zero == 3 else max(0, 2*once - compute*2/3/m)
 
 # %% ../../nbs/44_train.plan.ipynb #0f9f0ff0
@@ -250,15 +257,16 @@ def decode(
     context:int = 1024, # Tokens before
     bits:int = 16, # Of a weight; keys and values take 16, or 32 when weights do
     reach:float = .7, # Share of the bandwidth and of the peak that kernels reach
+    call:float = 2e-5, # Seconds that it takes to start the operations of a layer, however small: on a GPU ten kernels of 2 µs
 ) -> dict: # `ms` a token, `bound` by memory or compute, `gb` that must fit, `fits`
     "How long writing a token takes at least, and what it must hold"
     if bits not in (4, 8, 16, 32) or min(batch, context) < 1 or not 0 < reach <= 1: raise ValueError(f"bits={bits}, batch={batch}, context={context}, reach={reach}: choose 4, 8, 16 or 32 bits, 1 or more texts and tokens, a reach above 0 up to 1")
-    p, kv = cfg.params(), batch*context*2*cfg.num_layers*cfg.num_kv_heads*cfg.head_dim*(4 if bits == 32 else 2)
-    experts = 3*cfg.num_experts*cfg.hidden_size*cfg.expert_size*sum(o == "moe" for _,o in cfg.layers)
+    p, kv = counted(cfg)[1], batch*context*2*cfg.num_layers*cfg.num_kv_heads*cfg.head_dim*(4 if bits == 32 else 2)
+    experts = 3*cfg.num_experts*cfg.hidden_size*cfg.expert_size*counted(cfg)[0].count("moe")
     awake = 1-(1-cfg.experts_per_token/cfg.num_experts)**batch if cfg.num_experts else 0
     lookup = 0 if cfg.tie_embeddings else p.parts["embed"]
     read = (p.total-lookup-experts*(1-awake))*bits/8 + kv
     work = batch*(2*(p.active-lookup) + 4*cfg.num_layers*cfg.num_heads*cfg.head_dim*context)
     seconds = dict(memory=read/(gpu.bandwidth*1e9*reach), compute=work/(gpu.tflops*1e12*reach))
     bound, gb = max(seconds, key=seconds.get), (p.total*bits/8 + kv)/1e9
-    return dict(ms=seconds[bound]*1e3, bound=bound, gb=gb, fits=gb < .95*gpu.memory)
+    return dict(ms=(seconds[bound] + call*cfg.num_layers)*1e3, bound=bound, gb=gb, fits=gb < .95*gpu.memory)
