@@ -12,6 +12,7 @@ import math
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from fastcore.basics import patch
 from ..core import one_of, write_atomic
 from ..model.config import ModelConfig
 from .memory import PRECISIONS, Layout, counted, flops_per_token, kept, memory, optimal_tokens
@@ -43,6 +44,7 @@ GPUS = {o.name.lower(): o for o in (
     GPU("RTX4090", 24, 165, 1008, 32, 1.25, 450, 4, .4, "NVIDIA Ada whitepaper, 32-bit sums; PCIe 4, 10 Gb/s"),
     GPU("TPUv4", 32, 275, 1228, 100, 6.25, 192, 4096, 3.2, "Jouppi et al. 2023; a pod counts as a node"))}
 
+# %% ../../nbs/44_train.plan.ipynb #4cf1eee9
 def cluster(
     text:str|tuple, # `"64xH100"`, or `(64, GPU(…))` for one that is not in the table
 ) -> tuple[int,GPU]: # How many, of which kind
@@ -70,6 +72,7 @@ class Job:
     def __post_init__(self):
         for k,low,high in (("tokens", 1, 1e18), ("batch", 1, 1e12), ("length", 1, 1e9), ("efficiency", .01, 1), ("usable", .01, 1), ("price", 0, 1e6), ("pue", 1, 10)):
             if (v := getattr(self, k)) is not None and not low <= v <= high: raise ValueError(f"{k}={v!r}: choose a number from {low:g} to {high:g}")
+        if type(self.length) is not int: raise ValueError(f"length={self.length!r}: choose a whole number")
         if self.batch < self.length: raise ValueError(f"batch={self.batch:g} is less than one sequence of length={self.length}: make the batch larger")
 
 # %% ../../nbs/44_train.plan.ipynb #943d48b8
@@ -101,6 +104,7 @@ def step_time(
     expert = m*moe*(4 + 2*again)*a_layer*cfg.experts_per_token*(1-1/lay.expert)/away/1e9
     return dict(compute=compute, bubble=compute*(lay.pipeline-1)/m, tensor=tensor, expert=expert, data=_waiting(cfg, gpu, lay, m, compute))
 
+# %% ../../nbs/44_train.plan.ipynb #3116397f
 @lru_cache
 def _token_seconds(cfg, gpu, recompute, job):
     "One token on one GPU that waits for nobody: products, and what is read and written to compute it again"
@@ -193,12 +197,15 @@ class Plan:
     def mfu(self) -> float: # 0 to 1
         "Share of the peak that goes into the model"
         return self.speed*flops_per_token(self.cfg, self.job.length)/(self.layout.gpus*self.gpu.tflops*1e12)
-    def summary(self) -> dict: # Plain numbers and strings
-        "All that `l1g1000 plan --json` prints"
-        p,hours,price = self.cfg.params(), self.hours, self.gpu.price if self.job.price is None else self.job.price
-        return dict(size=self.cfg.size, parameters=p.total, active=p.active, tokens=self.tokens, flops=flops_per_token(self.cfg, self.job.length)*self.tokens, gpus=self.layout.gpus, gpu=self.gpu.name,
-            layout=asdict(self.layout), memory_gb={k: v/1e9 for k,v in self.memory.items()}, used_gb=sum(self.memory.values())/1e9, gpu_gb=self.gpu.memory, step_seconds=self.step,
-            tokens_per_second=self.speed, mfu=self.mfu, days=hours/24/self.layout.gpus, gpu_hours=hours, price=price, cost=hours*price, mwh=hours*self.gpu.watts*self.job.pue/1e6, decode=decode(self.cfg, self.gpu))
+
+# %% ../../nbs/44_train.plan.ipynb #52def264
+@patch
+def summary(self:Plan) -> dict: # Plain numbers and strings
+    "All that `l1g1000 plan --json` prints"
+    p,hours,price = self.cfg.params(), self.hours, self.gpu.price if self.job.price is None else self.job.price
+    return dict(size=self.cfg.size, parameters=p.total, active=p.active, tokens=self.tokens, flops=flops_per_token(self.cfg, self.job.length)*self.tokens, gpus=self.layout.gpus, gpu=self.gpu.name,
+        layout=asdict(self.layout), memory_gb={k: v/1e9 for k,v in self.memory.items()}, used_gb=sum(self.memory.values())/1e9, gpu_gb=self.gpu.memory, step_seconds=self.step,
+        tokens_per_second=self.speed, mfu=self.mfu, days=hours/24/self.layout.gpus, gpu_hours=hours, price=price, cost=hours*price, mwh=hours*self.gpu.watts*self.job.pue/1e6, decode=decode(self.cfg, self.gpu))
 
 # %% ../../nbs/44_train.plan.ipynb #648cd083
 def plan(
@@ -208,6 +215,7 @@ def plan(
 ) -> Plan: # The fastest that fits
     "Plan a training; `ValueError` says what is missing when none fits"
     cfg, (n,gpu), job = size if isinstance(size, ModelConfig) else ModelConfig(size), cluster(gpus), _job(job)
+    if job.length > cfg.max_length: raise ValueError(f"length={job.length:,}: {cfg.size} reads at most {cfg.max_length:,} tokens; choose length={cfg.max_length}, or another max_length for the model")
     room, best = gpu.memory*1e9*job.usable, {}
     for lay in layouts(cfg, n, gpu, job):
         if (used := sum(memory(cfg, lay, job.length, job.precision, job.optimizer).values())) > room: continue
@@ -219,6 +227,7 @@ def plan(
     lay = ranked[0][1]
     return Plan(cfg, gpu, job, lay, memory(cfg, lay, job.length, job.precision, job.optimizer), step_time(cfg, gpu, lay, job), [(o, t/1e9, u) for (t,u),o in ranked[:6]])
 
+# %% ../../nbs/44_train.plan.ipynb #98af6c6c
 def _job(fields):
     for k in fields: one_of("field of Job:", k, Job.__dataclass_fields__)
     return Job(**fields)
@@ -251,6 +260,7 @@ def table(
     others = [f"  {o.tensor:3} × {o.pipeline:3} × {o.expert:3} × {o.data:4}  {['DDP', 'ZeRO 1', 'ZeRO 2', 'FSDP'][o.zero]:7} {o.recompute:10} {t/plan.others[0][1]:5.2f} × the time  {u/1e9:5.1f} GB" for o,t,u in plan.others]
     return "\n".join([f"{k:8} {v}" for k,v in rows.items()] + ["tensor × pipeline × expert × data, the best of each kind:"] + others)
 
+# %% ../../nbs/44_train.plan.ipynb #071cb4f3
 def picture(
     plan:Plan, # From `plan`
     path:str|Path|None = None, # A PNG to write
