@@ -51,9 +51,14 @@ def make_accelerator(
     plugins = _plugins(strategy, precision, blocks, deepspeed, accumulation, world)
     accelerator = _build(precision, cpu, accumulation, timeout, plugins)
     if accelerator.num_processes != world: raise ValueError(f"{world} processes were started and Accelerate sees {accelerator.num_processes}: unset the ACCELERATE_ variables of the environment")
-    if strategy == "fsdp" and accelerator.distributed_type != "FSDP": accelerator.state.distributed_type, accelerator.state.fsdp_plugin = type(accelerator.distributed_type).FSDP, plugins["fsdp_plugin"]
+    if strategy == "fsdp" and accelerator.distributed_type != "FSDP": _shard_on_cpu(accelerator, plugins["fsdp_plugin"])
     if precision == "fp16" and accelerator.device.type == "cpu" and strategy != "deepspeed": accelerator.native_amp, accelerator.scaler = True, torch.amp.GradScaler("cpu")
     return accelerator
+
+def _shard_on_cpu(accelerator, plugin):
+    from accelerate.state import PartialState
+    accelerator.state.fsdp_plugin = plugin
+    accelerator.state.distributed_type = PartialState._shared_state["distributed_type"] = type(accelerator.distributed_type).FSDP
 
 def _build(precision, cpu, accumulation, timeout, plugins):
     from accelerate import Accelerator
