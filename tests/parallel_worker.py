@@ -4,9 +4,9 @@ from pathlib import Path
 import torch
 from torch import nn
 from l1g1000.core import write_atomic, write_json
-from l1g1000.train.parallel import full_state, gather_sum, load_full_state, loss_weight, make_accelerator
+from l1g1000.train.parallel import deepspeed_config, full_state, gather_sum, load_full_state, loss_weight, make_accelerator
 
-VOCAB, WIDTH, LENGTH = 17, 8, 6
+VOCAB, WIDTH, LENGTH, CLIP = 17, 8, 6, .5
 
 class Block(nn.Module):
     def __init__(self):
@@ -58,24 +58,28 @@ def advance(job, accelerator, model, optimizer, ids, counts):
         if job.get("naive"): weight = 1/c.sum() # each process's own mean
         with accelerator.accumulate(model):
             accelerator.backward(loss_sum(model, i, c)*weight)
-            if accelerator.sync_gradients: accelerator.clip_grad_norm_(model.parameters(), .5)
+            if accelerator.sync_gradients: accelerator.clip_grad_norm_(model.parameters(), CLIP)
             optimizer.step()
             optimizer.zero_grad()
 
 def save(accelerator, model, optimizer, checkpoint, step):
-    state = full_state(accelerator, model, optimizer)
+    state = dict(model=accelerator.get_state_dict(model)) if accelerator.distributed_type == "DEEPSPEED" else full_state(accelerator, model, optimizer)
     if accelerator.is_main_process:
         with write_atomic(checkpoint) as f: torch.save(state | dict(step=step), f)
+
+def accelerator_of(job):
+    precision, accumulation = job.get("precision", "fp32"), job.get("accumulation", 1)
+    settings = deepspeed_config(job["stage"], precision, job["batch"]//job["processes"]//accumulation, accumulation, job["processes"], clip=CLIP) if "stage" in job else None
+    return make_accelerator(job["strategy"], precision, job.get("processes"), cpu=True, accumulation=accumulation, blocks=tuple(job.get("blocks", ())), deepspeed=settings, timeout=60)
 
 def main():
     job = json.loads(Path(sys.argv[1]).read_text())
     for out,o in job["runs"].items():
         o = job | o | dict(out=out)
-        accelerator = make_accelerator(o["strategy"], o.get("precision", "fp32"), o.get("processes"), cpu=True, accumulation=o.get("accumulation", 1), blocks=tuple(o.get("blocks", ())), timeout=30)
+        accelerator = accelerator_of(o)
         start,model = train(o, accelerator)
-        rows = o["batch"]//accelerator.num_processes
         local = sum((p.to_local() if hasattr(p, "to_local") else p).numel() for p in model.parameters())
-        said = dict(start=start, type=accelerator.distributed_type.value, rows=gather_sum(accelerator, rows), local=local, of=sum(p.numel() for p in model.parameters()))
+        said = dict(start=start, type=accelerator.distributed_type.value, rows=gather_sum(accelerator, o["batch"]//accelerator.num_processes), local=local, of=sum(p.numel() for p in model.parameters()))
         if accelerator.is_main_process: write_json(Path(out)/"said.json", said)
 
 if __name__ == "__main__": main()
