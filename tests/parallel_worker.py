@@ -43,8 +43,10 @@ def train(job, accelerator):
         state = torch.load(checkpoint)
         load_full_state(accelerator, model, optimizer, state)
         start = state["step"]
+    if accelerator.is_main_process:
+        with open(Path(job["out"])/"begun", "a") as f: print(start, file=f)
     for step in range(start, job["steps"]):
-        if job.get("kill") == [accelerator.process_index, step, int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))]: os.kill(os.getpid(), signal.SIGKILL)
+        if [accelerator.process_index, step, int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))] in job.get("kill", []): os.kill(os.getpid(), signal.SIGKILL)
         advance(job, accelerator, model, optimizer, *batch(step, job["batch"]))
         if job.get("every") and (step+1) % job["every"] == 0 or step+1 == job["steps"]: save(accelerator, model, optimizer, checkpoint, step+1)
     return start, model
