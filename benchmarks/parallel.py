@@ -2,11 +2,11 @@
 
     python benchmarks/parallel.py
 
-Three Transformers of about 1, 5 and 20 million parameters learn by DDP over gloo, one thread and 256 or 1,024 tokens a process. Within one job three things take
-turns: a whole step, a step without the sum (`no_sync`), and the sum alone, of as many numbers as the gradient has. Their medians give the share of communication,
-and the time that the ring formula foresees: 2(n−1)/n · bytes / speed, the speed being measured on a sum of another size. A job of one process is the yardstick.
-REPEATS jobs of each kind take turns, and the least, middle and greatest are kept. Writes parallel.json here. The machine must have a core for each process: more
-processes than cores measure the cores' patience, so the script stops at the number of cores.
+Three Transformers of about 1, 4 and 17 million parameters learn by DDP over gloo, one thread and 256 or 1,024 tokens a process. Within one job five things take turns,
+so that a change of the machine's speed meets all of them: a whole step; a step without the sum of gradients in all processes at once (`no_sync`); such a step in the
+first process while the others wait; the sum alone, of as many numbers as the gradient has; and a sum of another size, which gives the speed in the ring formula
+2(n−1)/n · bytes / speed. Ratios are of medians within a job: the least, middle and greatest of REPEATS jobs are kept. Writes parallel.json here.
+The machine must have a core for each process, as more processes than cores measure the cores' patience: the script stops at the number of cores.
 """
 import os, statistics, sys, tempfile, time
 from pathlib import Path
@@ -17,8 +17,8 @@ from l1g1000.model.config import ModelConfig
 from l1g1000.model.transformer import Transformer
 from l1g1000.train.parallel import launch, make_accelerator
 
-HERE, REPEATS, ROUNDS, LENGTH, OTHER = Path(__file__).parent, 3, 7, 128, 3_000_000
-SHAPES = {"1M": (128, 4), "5M": (256, 6), "20M": (512, 6)} # hidden size, layers
+HERE, REPEATS, ROUNDS, LENGTH, OTHER = Path(__file__).parent, 3, 5, 128, 3_000_000
+SHAPES = {"1M": (128, 4), "4M": (256, 6), "17M": (512, 6)} # hidden size, layers
 TOKENS = (256, 1024) # a step and process
 
 def setting(shape):
@@ -45,7 +45,9 @@ def measure(shape, tokens):
         optimizer.zero_grad()
     def alone():
         with accelerator.no_sync(model): step()
-    todo = dict(step=step, alone=alone, sum=lambda: torch.distributed.all_reduce(flat), other=lambda: torch.distributed.all_reduce(other))
+    def solo():
+        if accelerator.is_main_process: alone()
+    todo = dict(step=step, alone=alone, solo=solo, sum=lambda: torch.distributed.all_reduce(flat), other=lambda: torch.distributed.all_reduce(other))
     took = {k: [] for k in todo}
     for i in range(ROUNDS + 1):
         for k,fn in todo.items(): took[k].append(clock(fn))
@@ -61,23 +63,22 @@ def job(n, shape, tokens):
         if launch([__file__, shape, tokens, out], n, log=log): raise SystemExit(log.read_text())
         return read_json(out)
 
+def foresee(n, o):
+    "What follows from a job's medians: what the sum costs and what the ring formula says, what sharing the memory costs, and what is left of n processes"
+    speed = 2*(n-1)/n*4*OTHER/o["other"]
+    ring = 2*(n-1)/n*4*o["parameters"]/speed
+    return o | dict(speed=speed, ring=ring, share=1 - o["alone"]/o["step"], foreseen=ring/(ring + o["alone"]), beside=o["solo"]/o["alone"], efficiency=o["solo"]/o["step"])
+
 def spread(values): return [round(o, 6) for o in (min(values), statistics.median(values), max(values))]
 
 def main():
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     os.environ["OMP_NUM_THREADS"] = "1"
-    todo = [(shape, tokens, n) for shape in SHAPES for tokens in TOKENS for n in (1, 2, 4, 8) if n <= cores]
+    todo = [(shape, tokens, n) for shape in SHAPES for tokens in TOKENS for n in (2, 4, 8) if n <= cores]
     found = {o: [] for o in todo}
-    for shape,tokens,n in progress(todo*REPEATS, "jobs"): found[shape, tokens, n].append(job(n, shape, tokens))
-    rows = []
-    for (shape,tokens,n),jobs in found.items():
-        speeds = [2*(n-1)/n*4*OTHER/o["other"] for o in jobs]
-        foreseen = [2*(n-1)/n*4*o["parameters"]/s if n > 1 else 0 for o,s in zip(jobs, speeds)]
-        base = statistics.median(o["step"] for o in found[shape, tokens, 1])
-        rows.append(dict(shape=shape, tokens=tokens, processes=n, parameters=jobs[0]["parameters"], step_s=spread([o["step"] for o in jobs]), alone_s=spread([o["alone"] for o in jobs]),
-            sum_s=spread([o["sum"] for o in jobs]), foreseen_sum_s=spread(foreseen), share=spread([1 - o["alone"]/o["step"] for o in jobs]),
-            foreseen_share=spread([f/(f + o["alone"]) for f,o in zip(foreseen, jobs)]), efficiency=spread([base/o["step"] for o in jobs]), bytes_per_s=spread(speeds)))
-        print(rows[-1], flush=True)
+    for shape,tokens,n in progress(todo*REPEATS, "jobs"): found[shape, tokens, n].append(foresee(n, job(n, shape, tokens)))
+    rows = [dict(shape=o[0], tokens=o[1], processes=o[2], parameters=jobs[0]["parameters"]) | {k: spread([j[k] for j in jobs]) for k in jobs[0] if k != "parameters"} for o,jobs in found.items()]
+    for r in rows: print(r, flush=True)
     write_json(HERE/"parallel.json", dict(command="python benchmarks/parallel.py", made_with=versions(), torch=torch.__version__, cores=cores, threads=1, repeats=REPEATS, rounds=ROUNDS, rows=rows))
 
 if __name__ == "__main__": worker(*sys.argv[1:]) if len(sys.argv) > 1 else main()
