@@ -11,6 +11,7 @@ __all__ = ['STRATEGIES', 'PRECISIONS', 'make_accelerator', 'check_deepspeed', 'd
 # %% ../../nbs/41_train.parallel.ipynb #218425db
 import importlib.util, os, signal, subprocess, sys
 from contextlib import nullcontext
+from copy import deepcopy
 from datetime import timedelta
 from numbers import Real
 from pathlib import Path
@@ -181,12 +182,13 @@ def full_state(
     accelerator, # From `make_accelerator`
     model, # As `accelerator.prepare` gave it
     optimizer, # As `accelerator.prepare` gave it
-) -> dict: # `model` and `optimizer` on rank 0, nothing on the others
+) -> dict: # `model` and `optimizer`, copied, on rank 0; nothing on the others
     "All parameters and the optimiser's numbers, whole; every process must call it"
     if accelerator.distributed_type == "DEEPSPEED": raise ValueError("DeepSpeed keeps checkpoints of its own: accelerator.save_state(folder) and load_state(folder)")
     from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict
     both = get_state_dict(model, optimizer.optimizer, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
-    return dict(zip(("model", "optimizer"), both)) if accelerator.is_main_process else {}
+    if not accelerator.is_main_process: return {}
+    return dict(zip(("model", "optimizer"), deepcopy(both) if accelerator.device.type == "cpu" else both)) # there nothing was moved: these are the live tensors
 
 def load_full_state(
     accelerator, # From `make_accelerator`
@@ -197,7 +199,7 @@ def load_full_state(
     "Put a saved state into model and optimiser, whatever the strategy and number of processes that saved it"
     if accelerator.distributed_type == "DEEPSPEED": raise ValueError("DeepSpeed keeps checkpoints of its own: accelerator.save_state(folder) and load_state(folder)")
     from torch.distributed.checkpoint.state_dict import StateDictOptions, set_state_dict
-    set_state_dict(model, optimizer.optimizer, model_state_dict=state["model"], optim_state_dict=state["optimizer"], options=StateDictOptions(full_state_dict=True))
+    set_state_dict(model, optimizer.optimizer, model_state_dict=state["model"], optim_state_dict=deepcopy(state["optimizer"]), options=StateDictOptions(full_state_dict=True))
 
 # %% ../../nbs/41_train.parallel.ipynb #15778e6b
 def launch(
@@ -205,7 +207,7 @@ def launch(
     processes:int, # How many on this machine, 1 or more
     restarts:int = 0, # How often a job that failed starts anew, 0 or more: the script has to go on from its checkpoint
     log:str|Path|None = None, # A file for all that the processes say; `None`: where this process says it
-) -> int: # 0, or what the job failed with: the reason is the last that it says
+) -> int: # 0 when every process ended well; else the last lines say which did not, and why
     "Run a script in many processes with torchrun; none is left behind when this ends"
     command = [str(o) for o in command]
     for k,v,low in (("processes", processes, 1), ("restarts", restarts, 0)):
@@ -215,8 +217,9 @@ def launch(
     torchrun = ["--nproc-per-node", processes, "--max-restarts", restarts, "--standalone", "--local-addr", "127.0.0.1", *command]
     threads = max(1, len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))//processes)
     run = [sys.executable, "-c", "import sys; from l1g1000.train.parallel import _agent; sys.exit(_agent(sys.argv[1:]))", *map(str, torchrun)]
+    defaults = dict(OMP_NUM_THREADS=str(threads)) | (dict(TORCH_DISABLE_SHARE_RDZV_TCP_STORE="1") if restarts else {})
     with open(log, "wb") if log else nullcontext() as f:
-        job = subprocess.Popen(run, env=dict(OMP_NUM_THREADS=str(threads)) | os.environ, stdout=f, stderr=f and subprocess.STDOUT)
+        job = subprocess.Popen(run, env=defaults | os.environ, stdout=f, stderr=f and subprocess.STDOUT)
         try: return job.wait()
         finally:
             if job.poll() is None: job.terminate(), job.wait()
