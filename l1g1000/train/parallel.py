@@ -57,6 +57,7 @@ def make_accelerator(
     if precision == "fp16" and accelerator.device.type == "cpu" and strategy != "deepspeed": accelerator.native_amp, accelerator.scaler = True, torch.amp.GradScaler("cpu")
     return accelerator
 
+# %% ../../nbs/41_train.parallel.ipynb #44c99c2e
 def _shard_on_cpu(accelerator, plugin):
     from accelerate.state import PartialState
     accelerator.state.fsdp_plugin = plugin
