@@ -32,7 +32,7 @@ def clock(fn):
     return time.perf_counter() - start
 
 def measure(shape, tokens):
-    "Medians of the three, in seconds, in this process"
+    "Medians of the five, in seconds, in this process"
     accelerator = make_accelerator("ddp", cpu=True)
     model = Transformer(setting(shape))
     size = sum(p.numel() for p in model.parameters())
