@@ -102,6 +102,7 @@ def held_out(
 ) -> Callable: # For `Trainer(evaluate=…)`
     "The mean loss over rows that training never sees"
     n = count_rows(data)
+    @torch.no_grad()
     def evaluate(model):
         device = next(model.parameters()).device
         sums = [[float(o) for o in loss_of(model, {k: v.to(device) for k,v in take(data, range(i, min(i+batch, n))).items()})] for i in range(0, n, batch)]
