@@ -69,6 +69,7 @@ def count_rows(
         if not batch: raise ValueError(f"row {i} of the data holds nothing: give at least one tensor")
     return n
 
+# %% ../../nbs/44_train.batches.ipynb #d278c52a
 def data_key(
     data:Any, # As in `take`
 ) -> str: # 16 hexadecimal digits
@@ -90,6 +91,7 @@ def _parquet(file, column):
     if column not in table.column_names: raise ValueError(f"{file} has no column {column!r}, but {', '.join(table.column_names)}")
     return table.column(column).to_pylist()
 
+# %% ../../nbs/44_train.batches.ipynb #f248ae2d
 READERS = {".txt": lambda f, column: [f.read_text(encoding="utf-8")], ".jsonl": _lines, ".parquet": _parquet}
 
 def read_texts(

@@ -45,6 +45,7 @@ def write_state(
         f.flush()
         os.fsync(f.fileno())
 
+# %% ../../nbs/45_train.checkpoint.ipynb #dd5dc368
 def save_checkpoint(
     folder:str|Path, # Holds the checkpoints of one run
     step:int, # Steps that are done
@@ -65,6 +66,7 @@ def save_checkpoint(
         if i not in stay: remove(o)
     return path
 
+# %% ../../nbs/45_train.checkpoint.ipynb #7f2776df
 def checkpoints(
     folder:str|Path, # Holds the checkpoints of one run
 ) -> dict[int,Path]: # Step → folder, the newest first

@@ -54,14 +54,17 @@ class Trainer:
         self.params = [p for g in self.opt.param_groups for p in g["params"]]
         self.ema = AveragedModel(self.bare, multi_avg_fn=get_ema_multi_avg_fn(cfg.ema)) if cfg.ema else None
         self.step, self.tokens, self.best, self.worse, self.done = 0, 0, None, 0, False # best: step and loss; worse: evaluations since then
-    @property
-    def bare(self) -> nn.Module: # As it was given
-        "The model without what Accelerate puts around it"
-        return self.acc.unwrap_model(self.model)
-    @property
-    def result(self) -> nn.Module: # In the trainer's hands: copy it before training on
-        "The average of the weights where there is one, else the model"
-        return self.bare if self.ema is None else self.ema.module
+
+# %% ../../nbs/47_train.engine.ipynb #c7b69fe0
+@patch(as_prop=True)
+def bare(self:Trainer) -> nn.Module: # As it was given
+    "The model without what Accelerate puts around it"
+    return self.acc.unwrap_model(self.model)
+
+@patch(as_prop=True)
+def result(self:Trainer) -> nn.Module: # In the trainer's hands: copy it before training on
+    "The average of the weights where there is one, else the model"
+    return self.bare if self.ema is None else self.ema.module
 
 # %% ../../nbs/47_train.engine.ipynb #5b76446c
 @patch
@@ -91,7 +94,7 @@ def _one_step(self:Trainer):
     balance(self.bare)
     if self.ema is not None: self.ema.update_parameters(self.bare)
     self.step, self.tokens, self.interrupted = self.step+1, self.tokens+int(count), bool(stop)
-    return dict(step=self.step, loss=total/count, lr=rate, grad_norm=norm)
+    return dict(step=self.step, loss=total/count, lr=rate, grad_norm=norm if math.isfinite(norm) else None) # None: skipped by the scaler
 
 # %% ../../nbs/47_train.engine.ipynb #39c32638
 @patch
@@ -125,6 +128,7 @@ def _patient(trainer):
     finally:
         for s,f in old.items(): signal.signal(s, f)
 
+# %% ../../nbs/47_train.engine.ipynb #0ec91cef
 @patch
 def fit(self:Trainer,
     resume:bool|str|Path = True, # Go on from the newest checkpoint of `out`? A path: from that one; `False`: begin, which needs an `out` without checkpoints
@@ -148,6 +152,7 @@ def fit(self:Trainer,
         self._tell("end")
     return self.history
 
+# %% ../../nbs/47_train.engine.ipynb #5f4b0d8a
 @patch
 def _tell(self:Trainer, event):
     for f in self.callbacks: f(self, event)
@@ -172,12 +177,17 @@ def _begin(self:Trainer, resume):
     if path and resume is False: raise ValueError(f"{folder} holds {path.name}: call fit() to go on from it, or choose another folder")
     if path: self._restore(read_state(path/"state.pt"), path)
     else: seed_everything(self.cfg.seed + self.acc.process_index)
-    self.history, self.since = [], (time.perf_counter(), self.tokens)
-    if not self.acc.is_main_process: return
-    log, self.board = self.out/"log.jsonl", None
-    if path and log.is_file(): self.history = [o for o in _lines(log) if o["step"] <= self.step and "eval_loss" not in o]
-    kept = [json.dumps(o) + "\n" for o in (_lines(log) if path and log.is_file() else []) if o["step"] <= self.step]
-    with write_atomic(log) as f: f.write_text("".join(kept), encoding="utf-8")
+    self.history, self.since, self.board = [], (time.perf_counter(), self.tokens), None
+    if self.acc.is_main_process: self._open_logs(path is not None)
+
+# %% ../../nbs/47_train.engine.ipynb #19b9ed17
+@patch
+def _open_logs(self:Trainer, resumed):
+    "Keep the lines up to this step, if the run goes on"
+    log = self.out/"log.jsonl"
+    kept = [o for o in _lines(log) if o["step"] <= self.step] if resumed and log.is_file() else []
+    self.history = [o for o in kept if "eval_loss" not in o]
+    with write_atomic(log) as f: f.write_text("".join(json.dumps(o) + "\n" for o in kept), encoding="utf-8")
     if find_spec("tensorboard"):
         from torch.utils.tensorboard import SummaryWriter
         self.board = SummaryWriter(self.out/"tensorboard", purge_step=self.step)
@@ -231,12 +241,13 @@ def _log(self:Trainer, now, bar):
 
 @patch
 def _write(self:Trainer, line):
-    with open(self.out/"log.jsonl", "a", encoding="utf-8") as f: f.write(json.dumps({k: v if v is None or math.isfinite(v) else str(v) for k,v in line.items()}) + "\n")
+    with open(self.out/"log.jsonl", "a", encoding="utf-8") as f: f.write(json.dumps({k: v if v is not None and math.isfinite(v) else None for k,v in line.items()}) + "\n")
     if self.board is None: return
     for k,v in line.items():
         if k != "step" and v is not None: self.board.add_scalar(k, v, line["step"])
     self.board.flush()
 
+# %% ../../nbs/47_train.engine.ipynb #96aeb82b
 @patch
 def _judge(self:Trainer, bar):
     "Evaluate; is it the best so far?"

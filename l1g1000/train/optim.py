@@ -11,6 +11,7 @@ __all__ = ['SCHEDULES', 'FALL', 'OPTIMIZERS', 'schedule', 'kinds', 'Together', '
 import copy, math
 from typing import Any, Callable, Iterable
 import torch
+from fastcore.basics import patch
 from torch import nn
 from ..core import one_of
 
@@ -73,15 +74,20 @@ class Together(torch.optim.Optimizer):
         for o in self.parts: o.step()
         self._share()
         return loss
-    def state_dict(self) -> dict: # A state for each part
-        "All that a later run needs"
-        return dict(parts=[o.state_dict() for o in self.parts])
-    def load_state_dict(self,
-        state_dict:dict, # From `state_dict` of the same kind of parts
-    ) -> None:
-        "Go on from there"
-        for o,s in zip(self.parts, state_dict["parts"], strict=True): o.load_state_dict(s)
-        self._share()
+
+# %% ../../nbs/40_train.optim.ipynb #f5332f10
+@patch
+def state_dict(self:Together) -> dict: # A state for each part
+    "All that a later run needs"
+    return dict(parts=[o.state_dict() for o in self.parts])
+
+@patch
+def load_state_dict(self:Together,
+    state_dict:dict, # From `state_dict` of the same kind of parts
+) -> None:
+    "Go on from there"
+    for o,s in zip(self.parts, state_dict["parts"], strict=True): o.load_state_dict(s)
+    self._share()
 
 # %% ../../nbs/40_train.optim.ipynb #77f6a98d
 OPTIMIZERS = ("adamw", "muon")

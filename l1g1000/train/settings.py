@@ -14,7 +14,7 @@ import torch, torch.nn.functional as F
 from torch import Tensor, nn
 from ..core import one_of
 from .batches import IGNORE, count_rows, take
-from .optim import OPTIMIZERS, SCHEDULES, schedule
+from .optim import OPTIMIZERS, schedule
 
 # %% ../../nbs/46_train.settings.ipynb #f5375356
 @dataclass(frozen=True)
@@ -40,10 +40,7 @@ class TrainConfig:
     keep:int = 2 # How many of the newest checkpoints stay, beside the best
     patience:int = 0 # Evaluations without a better one after which the run ends; 0: it goes to its end
 
-    def __post_init__(self):
-        one_of("optimizer", self.optimizer.lower(), OPTIMIZERS)
-        schedule(self.lr_scheduler, 0, max(1, self.steps), self.rise, self.floor)
-        _in_range(self)
+    def __post_init__(self): _in_range(self)
     @property
     def rise(self) -> int: # Steps
         "The warm-up in steps"
@@ -51,6 +48,8 @@ class TrainConfig:
 
 # %% ../../nbs/46_train.settings.ipynb #cb9e8689
 def _in_range(c):
+    one_of("optimizer", c.optimizer.lower(), OPTIMIZERS)
+    schedule(c.lr_scheduler, 0, max(1, c.steps), c.rise, c.floor)
     for k in ("batch_size", "steps", "log_every", "eval_every", "save_every", "keep", "micro_batch"):
         if (v := getattr(c, k)) is not None and v < 1: raise ValueError(f"{k}={v}: choose 1 or more")
     for k,ok,words in (("lr", c.lr > 0, "above 0"), ("weight_decay", c.weight_decay >= 0, "0 or more"), ("clip", c.clip >= 0, "0 or more"), ("ema", 0 <= c.ema < 1, "0 or more, and below 1"),
