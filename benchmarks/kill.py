@@ -1,5 +1,11 @@
-"A run is killed at random moments and goes on each time: its last weights against those of a run that nobody disturbed, to kill.json"
-import argparse, copy, hashlib, json, os, random, signal, statistics, tempfile, time
+"""Whether a training that is killed again and again ends with the weights of one that nobody disturbed.
+
+    python benchmarks/kill.py
+
+A run with dropout, Muon, accumulation and an average of its weights is killed at random moments, many of them in the middle of a checkpoint, and goes on each time. Weights and
+losses of every run that comes to its end are compared to the bit. Writes kill.json here.
+"""
+import argparse, hashlib, json, os, random, signal, statistics, tempfile, time
 from pathlib import Path
 
 os.environ |= dict(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TQDM_DISABLE="1")
