@@ -47,23 +47,26 @@ class Turns:
 
 def ours(m, rows, cfg, turns, name, out):
     t = Trainer(m, rows, cfg, out, callbacks=(lambda _, event: event == "step" and turns.step(name),), say=lambda s: None)
-    turns.wait(name)
-    t.fit()
-    turns.losses[name] = t.history[-1]["loss"]
+    def run():
+        turns.wait(name)
+        turns.losses[name] = t.fit()[-1]["loss"]
+    return run
 
 def bare(m, rows, cfg, turns, name, out):
     stream = Stream(len(rows["ids"]), cfg.batch_size, cfg.seed)
     opt = make_optimizer(m, lr=cfg.lr, weight_decay=cfg.weight_decay)
-    turns.wait(name)
-    for i in range(cfg.steps):
-        for g in opt.param_groups: g["lr"] = cfg.lr*schedule("cosine", i, cfg.steps, cfg.rise)
-        total,count = token_loss(m, take(rows, stream(i)))
-        loss = total/count
-        loss.backward()
-        nn.utils.clip_grad_norm_(m.parameters(), cfg.clip)
-        opt.step(); opt.zero_grad()
-        turns.step(name)
-    turns.losses[name] = loss.item()
+    def run():
+        turns.wait(name)
+        for i in range(cfg.steps):
+            for g in opt.param_groups: g["lr"] = cfg.lr*schedule("cosine", i, cfg.steps, cfg.rise)
+            total,count = token_loss(m, take(rows, stream(i)))
+            loss = total/count
+            loss.backward()
+            nn.utils.clip_grad_norm_(m.parameters(), cfg.clip)
+            opt.step(); opt.zero_grad()
+            turns.step(name)
+        turns.losses[name] = loss.item()
+    return run
 
 class WithLoss(nn.Module):
     def __init__(self, m):
@@ -88,8 +91,10 @@ def theirs(m, rows, cfg, turns, name, out):
         lr_scheduler_type="cosine", warmup_steps=cfg.rise, logging_steps=cfg.log_every, save_strategy="no", report_to=[], disable_tqdm=True, use_cpu=True, remove_unused_columns=False, seed=cfg.seed)
     t = transformers.Trainer(m if isinstance(m, Llama) else WithLoss(m), args, train_dataset=[dict(ids=o) for o in rows["ids"]], callbacks=[Step()])
     t.remove_callback(transformers.PrinterCallback)
-    turns.wait(name)
-    turns.losses[name] = t.train().training_loss
+    def run():
+        turns.wait(name)
+        turns.losses[name] = t.train().training_loss
+    return run
 
 def measure(size, steps, batch, length):
     ways = {"Trainer": ours} | dict(zip(BARS, (bare, theirs, theirs)))
@@ -97,7 +102,8 @@ def measure(size, steps, batch, length):
     cfg, turns = TrainConfig(batch_size=batch, steps=steps, log_every=10, save_every=10**6, eval_every=10**6), Turns(list(ways), steps)
     models = {n: Llama(model(size).cfg) if "Llama" in n else model(size) for n in ways}
     with tempfile.TemporaryDirectory() as tmp:
-        threads = [threading.Thread(target=f, args=(models[n], rows, cfg, turns, n, f"{tmp}/{i}")) for i,(n,f) in enumerate(ways.items())]
+        runs = [ways[n](models[n], rows, cfg, turns, n, f"{tmp}/{n}") for n in reversed(ways)] # ours last: theirs resets what Accelerate shares
+        threads = [threading.Thread(target=f) for f in runs]
         for t in threads: t.start()
         for t in threads: t.join()
     took = {n: t[3:] for n,t in turns.took.items()} # the first steps plan and allocate

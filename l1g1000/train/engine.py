@@ -51,7 +51,7 @@ class Trainer:
         if cfg.patience and evaluate is None: raise ValueError(f"patience={cfg.patience} needs something to watch: give evaluate, or patience=0")
         model = model.to(self.acc.device)
         self.model, self.opt = self.acc.prepare(model, make_optimizer(model, cfg.optimizer, cfg.lr, cfg.weight_decay))
-        self.params = [p for g in self.opt.param_groups for p in g["params"]]
+        self.params = [p for p in self.model.parameters() if p.requires_grad]
         self.ema = AveragedModel(self.bare, multi_avg_fn=get_ema_multi_avg_fn(cfg.ema)) if cfg.ema else None
         self.step, self.tokens, self.best, self.worse, self.done = 0, 0, None, 0, False # best: step and loss; worse: evaluations since then
 
@@ -81,7 +81,7 @@ def _one_step(self:Trainer):
             if unit is None: unit = max(1., self._sums(tokens)[0]/n)
             self.acc.backward(self.scaler.scale(loss/unit))
         total, count = total + loss.detach(), count + tokens
-    total, count, stop = self._sums(total, count, float(self.interrupted))
+    total, count, stop = self._sums(total, count, float(self.asked))
     if not count: raise ValueError(f"no label counts in the batch of step {self.step}: rows {rows.ravel()[:8].tolist()} … hold only {IGNORE}")
     if not math.isfinite(total): self._give_up(f"the loss is {total}", rows)
     self.scaler.unscale_(self.opt)
@@ -93,7 +93,7 @@ def _one_step(self:Trainer):
     self.scaler.step(self.opt); self.scaler.update(); self.opt.zero_grad()
     balance(self.bare)
     if self.ema is not None: self.ema.update_parameters(self.bare)
-    self.step, self.tokens, self.interrupted = self.step+1, self.tokens+int(count), bool(stop)
+    self.step, self.tokens, self.agreed = self.step+1, self.tokens+int(count), stop > 0
     return dict(step=self.step, loss=total/count, lr=rate, grad_norm=norm if math.isfinite(norm) else None) # None: skipped by the scaler
 
 # %% ../../nbs/48_train.engine.ipynb #39c32638
@@ -118,11 +118,11 @@ def _give_up(self:Trainer, why, rows):
 @contextmanager
 def _patient(trainer):
     "Let the first SIGINT or SIGTERM only be noted"
-    trainer.interrupted = False
+    trainer.asked = trainer.agreed = False # to stop: by a signal here; by all processes, in the same step
     if threading.current_thread() is not threading.main_thread(): return (yield) # only there can signals be caught
     def note(sign, frame):
-        if trainer.interrupted: raise KeyboardInterrupt
-        trainer.interrupted = True
+        if trainer.asked: raise KeyboardInterrupt
+        trainer.asked = True
     old = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
     try: yield
     finally:
@@ -145,8 +145,9 @@ def fit(self:Trainer,
                 if due(cfg.log_every): self._log(now, bar)
                 self._tell("step")
                 improved = self.evaluate is not None and due(cfg.eval_every) and self._judge(bar)
-                if improved or due(cfg.save_every) or self.done or self.interrupted: self._save()
-                if self.interrupted and not self.done and self.step < cfg.steps:
+                stop = self.agreed or self.asked and self.acc.num_processes == 1
+                if improved or due(cfg.save_every) or self.done or stop: self._save()
+                if stop and not self.done and self.step < cfg.steps:
                     self.say(f"stopped at step {self.step}, which is saved: call fit again to go on")
                     raise KeyboardInterrupt
         self._tell("end")
@@ -177,6 +178,7 @@ def _begin(self:Trainer, resume):
     if path and resume is False: raise ValueError(f"{folder} holds {path.name}: call fit() to go on from it, or choose another folder")
     if path: self._restore(read_state(path/"state.pt"), path)
     else: seed_everything(self.cfg.seed + self.acc.process_index)
+    self.model.train()
     self.history, self.since, self.board = [], (time.perf_counter(), self.tokens), None
     if self.acc.is_main_process: self._open_logs(path is not None)
 
