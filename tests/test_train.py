@@ -1,0 +1,74 @@
+"A training that is killed, stopped, spread over processes or told nonsense: the last weights are the same, and nothing is lost"
+import json, os, subprocess, sys
+import pytest
+from conftest import ROOT
+
+def script(*args, module=()): return subprocess.run([sys.executable, *module, *map(str, args)], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+
+@pytest.mark.parametrize("sign,kills", [("SIGKILL", 5), ("SIGINT", 2)])
+def test_ended_at_random_moments_a_run_comes_to_the_same_weights(sign, kills, tmp_path):
+    done = script(ROOT/"benchmarks"/"kill.py", "--kills", kills, "--steps", 60, "--signal", sign, "--out", tmp_path/"kill.json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path/"kill.json").read_text())
+    assert found["kills"] == kills and found["bit_equal"] == found["runs"] >= 1
+
+RECIPE = """
+train: {optimizer: "AdamW", lr_scheduler: "cosine", batch_size: 8, steps: 4}
+model: {hidden_size: 32, num_layers: 1, head_dim: 16, num_experts: 0}
+length: 17
+"""
+def test_a_bad_recipe_leaves_an_old_run_untouched(tmp_path, capsys):
+    from l1g1000.cli import main
+    (tmp_path/"recipe.yaml").write_text(RECIPE)
+    (tmp_path/"texts").mkdir()
+    (tmp_path/"texts"/"a.txt").write_text("the quick brown fox " * 200)
+    def train(*overrides):
+        with pytest.raises(SystemExit) as end: main(["train", *map(str, (tmp_path/"recipe.yaml", f"data={tmp_path/'texts'}", *overrides, "--out", tmp_path/"run", "--json"))])
+        return end.value.code, capsys.readouterr()
+    code,said = train()
+    assert code == 0, said.err
+    assert json.loads(said.out)["steps"] == 4
+    def state(): return {o: o.read_bytes() for o in (tmp_path/"run").rglob("*") if o.is_file() and o.name != ".lock"}
+    before = state()
+    for bad,words in (("train.batch=8", "Did you mean 'batch_size'"), ("train.micro_batch=3", "no multiple"), ("train.lr=1e-4", "choose another folder"), ("data=nowhere", "holds no text")):
+        code,said = train(bad)
+        assert code == 2 and words in said.err and said.err.count("\n") == 1, said.err
+    assert state() == before
+
+JOB = """
+import sys, torch
+from l1g1000.train.engine import Trainer
+from l1g1000.train.settings import TrainConfig
+from accelerate import Accelerator
+torch.manual_seed(0)
+model = torch.nn.Sequential(torch.nn.Embedding(20, 16), torch.nn.Linear(16, 20))
+g = torch.Generator().manual_seed(0)
+ids = torch.randint(20, (64, 9), generator=g)
+labels = ids.masked_fill(torch.arange(9) > torch.randint(1, 9, (64, 1), generator=g), -100) # rows of unequal worth
+t = Trainer(model, dict(ids=ids, labels=labels), TrainConfig(batch_size=16, micro_batch=4, steps=8, lr=1e-2, save_every=3), sys.argv[1], accelerator=Accelerator(cpu=True, mixed_precision="no"))
+t.fit()
+if t.acc.is_main_process: torch.save(dict(n=t.acc.num_processes, **t.bare.state_dict()), sys.argv[2])
+"""
+
+def test_two_processes_learn_what_one_learns(tmp_path):
+    import torch
+    (tmp_path/"job.py").write_text(JOB)
+    for n in (1, 2):
+        done = script("--standalone", f"--nproc_per_node={n}", tmp_path/"job.py", tmp_path/f"run{n}", tmp_path/f"{n}.pt", module=("-m", "torch.distributed.run")) if n > 1 else script(tmp_path/"job.py", tmp_path/"run1", tmp_path/"1.pt")
+        assert done.returncode == 0, done.stderr[-2000:]
+    one,two = (torch.load(tmp_path/f"{n}.pt") for n in (1, 2))
+    assert two.pop("n") == 2 and one.pop("n") == 1
+    assert max((one[k]-two[k]).abs().max().item() for k in one) <= 1e-5
+
+def test_the_log_goes_to_tensorboard_where_it_is_installed(tmp_path):
+    pytest.importorskip("tensorboard")
+    import torch
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from l1g1000.train.engine import Trainer
+    from l1g1000.train.settings import TrainConfig
+    model = torch.nn.Sequential(torch.nn.Embedding(20, 16), torch.nn.Linear(16, 20))
+    history = Trainer(model, dict(ids=torch.randint(20, (64, 9))), TrainConfig(batch_size=8, steps=4, log_every=2), tmp_path).fit()
+    events = EventAccumulator(str(tmp_path/"tensorboard"))
+    events.Reload()
+    assert [o.step for o in events.Scalars("loss")] == [2, 4]
+    assert [o.value for o in events.Scalars("loss")] == pytest.approx([o["loss"] for o in history])
