@@ -98,7 +98,7 @@ def train(
 ) -> None:
     "Train a model on text, as a recipe says"
     from l1g1000.train.recipe import train_recipe
-    _tell(train_recipe(recipe, overrides, out, say=lambda s: print(s, file=sys.stderr)), json)
+    if done := train_recipe(recipe, overrides, out, say=lambda s: print(s, file=sys.stderr)): _tell(done, json)
 
 # %% ../nbs/95_cli.ipynb #e33920f9
 @command

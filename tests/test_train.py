@@ -39,13 +39,13 @@ JOB = """
 import sys, torch
 from l1g1000.train.engine import Trainer
 from l1g1000.train.settings import TrainConfig
-from accelerate import Accelerator
+from l1g1000.train.parallel import make_accelerator
 torch.manual_seed(0)
 model = torch.nn.Sequential(torch.nn.Embedding(20, 16), torch.nn.Linear(16, 20))
 g = torch.Generator().manual_seed(0)
 ids = torch.randint(20, (64, 9), generator=g)
 labels = ids.masked_fill(torch.arange(9) > torch.randint(1, 9, (64, 1), generator=g), -100) # rows of unequal worth
-t = Trainer(model, dict(ids=ids, labels=labels), TrainConfig(batch_size=16, micro_batch=4, steps=8, lr=1e-2, save_every=3), sys.argv[1], accelerator=Accelerator(cpu=True, mixed_precision="no"))
+t = Trainer(model, dict(ids=ids, labels=labels), TrainConfig(batch_size=16, micro_batch=4, steps=8, lr=1e-2, save_every=3), sys.argv[1], accelerator=make_accelerator(sys.argv[3], cpu=True))
 t.fit()
 if t.acc.is_main_process: torch.save(dict(n=t.acc.num_processes, **t.bare.state_dict()), sys.argv[2])
 """
@@ -53,12 +53,25 @@ if t.acc.is_main_process: torch.save(dict(n=t.acc.num_processes, **t.bare.state_
 def test_two_processes_learn_what_one_learns(tmp_path):
     import torch
     (tmp_path/"job.py").write_text(JOB)
-    for n in (1, 2):
-        done = script("--standalone", f"--nproc_per_node={n}", tmp_path/"job.py", tmp_path/f"run{n}", tmp_path/f"{n}.pt", module=("-m", "torch.distributed.run")) if n > 1 else script(tmp_path/"job.py", tmp_path/"run1", tmp_path/"1.pt")
+    for n,how in ((1, "single"), (2, "ddp")):
+        start = ("-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={n}") if n > 1 else ()
+        done = script(tmp_path/"job.py", tmp_path/f"run{n}", tmp_path/f"{n}.pt", how, module=start)
         assert done.returncode == 0, done.stderr[-2000:]
     one,two = (torch.load(tmp_path/f"{n}.pt") for n in (1, 2))
     assert two.pop("n") == 2 and one.pop("n") == 1
     assert max((one[k]-two[k]).abs().max().item() for k in one) <= 1e-5
+
+def test_a_recipe_learns_the_same_by_every_strategy(tmp_path):
+    from safetensors.torch import load_file
+    (tmp_path/"recipe.yaml").write_text(RECIPE.replace("num_experts: 0", "num_experts: 4, experts_per_token: 2").replace("batch_size: 8", "batch_size: 8, micro_batch: 2"))
+    (tmp_path/"texts").mkdir()
+    for i in range(4): (tmp_path/"texts"/f"{i}.txt").write_text(f"the quick brown fox {i} " * 100)
+    for how in ("single", "ddp", "fsdp"):
+        done = script("train", tmp_path/"recipe.yaml", f"data={tmp_path/'texts'}", f"strategy={how}", f"processes={1 + (how != 'single')}", "--out", tmp_path/how, "--json", module=("-m", "l1g1000"))
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert json.loads(done.stdout)["steps"] == 4
+    one,*others = (load_file(tmp_path/how/"model"/"model.safetensors") for how in ("single", "ddp", "fsdp"))
+    for o in others: assert max((one[k]-o[k]).abs().max().item() for k in one) <= 1e-5
 
 def test_the_log_goes_to_tensorboard_where_it_is_installed(tmp_path):
     pytest.importorskip("tensorboard")

@@ -26,6 +26,7 @@ from ..model.moe import balance
 from .batches import IGNORE, Stream, count_rows, data_key, take
 from .checkpoint import check_checkpoint, newest, read_state, rng_state, save_checkpoint, set_rng_state, write_state
 from .optim import make_optimizer, schedule
+from .parallel import full_state, load_full_state, make_accelerator
 from .settings import TrainConfig, precision, split_batch, token_loss
 
 # %% ../../nbs/48_train.engine.ipynb #08e95aab
@@ -39,12 +40,14 @@ class Trainer:
         loss_of:Callable = token_loss, # `loss_of(model, batch)` → a sum, and the number of what was summed
         evaluate:Callable|None = None, # `evaluate(model)` → a dict with a `"loss"`, the smaller the better
         callbacks:tuple[Callable,...] = (), # Each is called as `f(trainer, event)`; events are `"step"`, `"evaluate"`, `"save"` and `"end"`
-        accelerator:Accelerator|None = None, # Where it runs; left out: the best single device
+        accelerator:Accelerator|None = None, # From `make_accelerator` in fp32; left out: the best single device
         say:Callable[[str],Any] = print, # Where a line goes that the user should read
     ):
         self.cfg, self.out, self.loss_of, self.evaluate, self.callbacks, self.say = cfg, Path(out), loss_of, evaluate, callbacks, say
         self.data, self.stream = data, Stream(count_rows(data), cfg.batch_size, cfg.seed)
-        self.acc = accelerator or Accelerator(mixed_precision="no")
+        self.acc = accelerator or make_accelerator()
+        if self.acc.distributed_type == "DEEPSPEED": raise ValueError("DeepSpeed steps and saves by itself: use its loop of page 41, or strategy='fsdp', which shards as its stage 3 does")
+        if self.sharded and cfg.ema: raise ValueError(f"ema={cfg.ema} with fsdp: an average of divided weights is not kept; set ema to 0, or choose ddp")
         self.micro, self.accumulate = split_batch(cfg, self.acc.num_processes)
         self.dtype, self.scaler = precision(self.acc.device.type, cfg)
         if cfg.fp16 and any(p.dtype == torch.float16 for p in model.parameters()): raise ValueError("fp16 needs weights in float32, which it rounds as it goes: call model.float() first")
@@ -60,6 +63,11 @@ class Trainer:
 def bare(self:Trainer) -> nn.Module: # As it was given
     "The model without what Accelerate puts around it"
     return self.acc.unwrap_model(self.model)
+
+@patch(as_prop=True)
+def sharded(self:Trainer) -> bool: # Is it fsdp?
+    "Does each process hold a part of every weight?"
+    return self.acc.distributed_type == "FSDP"
 
 @patch(as_prop=True)
 def result(self:Trainer) -> nn.Module: # In the trainer's hands: copy it before training on
@@ -205,8 +213,8 @@ def _lines(log):
 def _save(self:Trainer):
     "One process writes, the others wait"
     rng = gather_object([rng_state()])
-    state = dict(step=self.step, tokens=self.tokens, best=self.best, worse=self.worse, done=self.done, cfg=asdict(self.cfg), data=data_key(self.data), rng=rng, model=self.bare.state_dict(),
-        opt=self.opt.state_dict(), scaler=self.scaler.state_dict(), ema=self.ema and self.ema.state_dict())
+    state = dict(step=self.step, tokens=self.tokens, best=self.best, worse=self.worse, done=self.done, cfg=asdict(self.cfg), data=data_key(self.data), rng=rng, scaler=self.scaler.state_dict(),
+        ema=self.ema and self.ema.state_dict()) | self._weights()
     if self.acc.is_main_process:
         save_checkpoint(self.out/"checkpoints", self.step, lambda f: write_state(f/"state.pt", state), self.cfg.keep, self.best and self.best["step"])
         if self.best: write_json(self.out/"best.json", self.best)
@@ -214,14 +222,25 @@ def _save(self:Trainer):
     self._tell("save")
 
 @patch
+def _weights(self:Trainer):
+    "Model and optimiser, whole; all processes take part where they are divided"
+    return full_state(self.acc, self.model, self.opt) if self.sharded else dict(model=self.bare.state_dict(), optimizer=self.opt.state_dict())
+
+@patch
+def _put(self:Trainer, state):
+    if self.sharded: return load_full_state(self.acc, self.model, self.opt, state)
+    self.bare.load_state_dict(state["model"])
+    self.opt.load_state_dict(state["optimizer"])
+
+@patch
 def _restore(self:Trainer, state, path):
     "`ValueError` when the checkpoint is of another run"
     was, now = ({k: v for k,v in o.items() if k not in FREE} for o in (state["cfg"], asdict(self.cfg)))
     if was != now: raise ValueError(f"{path} was made with " + ", ".join(f"{k}={was.get(k)} (now {now.get(k)})" for k in was | now if was.get(k) != now.get(k)) + ": go on with the same, or choose another folder")
     if state["data"] != data_key(self.data): raise ValueError(f"{path} was made with other data: give the same, or choose another folder")
-    try: self.bare.load_state_dict(state["model"])
+    try: self._put(state)
     except RuntimeError as e: raise ValueError(f"{path} was made with another model: {' '.join(str(e).split())[:200]}") from e
-    self.opt.load_state_dict(state["opt"]); self.scaler.load_state_dict(state["scaler"])
+    self.scaler.load_state_dict(state["scaler"])
     if self.ema is not None: self.ema.load_state_dict(state["ema"])
     self.step, self.tokens, self.best, self.worse, self.done = (state[k] for k in ("step", "tokens", "best", "worse", "done"))
     i, rng = self.acc.process_index, state["rng"]

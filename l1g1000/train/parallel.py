@@ -9,7 +9,7 @@ __all__ = ['STRATEGIES', 'PRECISIONS', 'make_accelerator', 'check_deepspeed', 'd
            'full_state', 'load_full_state', 'launch']
 
 # %% ../../nbs/41_train.parallel.ipynb #218425db
-import importlib.util, os, signal, subprocess, sys
+import importlib.util, os, signal, subprocess, sys, warnings
 from contextlib import nullcontext
 from copy import deepcopy
 from datetime import timedelta
@@ -66,12 +66,14 @@ def _shard_on_cpu(accelerator, plugin):
 def _build(precision, cpu, accumulation, timeout, plugins):
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState, GradientState
-    from accelerate.utils import InitProcessGroupKwargs
+    from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
     for k in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_GRADIENT_ACCUMULATION_STEPS"): os.environ.pop(k, None) # Accelerate leaves them behind
     AcceleratorState._reset_state(True), GradientState._reset_state()
     ds = "deepspeed_plugin" in plugins
     init = InitProcessGroupKwargs(timeout=timedelta(seconds=timeout), **(dict(backend="gloo") if ds and cpu else {}))
-    return Accelerator(mixed_precision=precision.replace("fp32", "no"), cpu=cpu and not ds, gradient_accumulation_steps=accumulation, kwargs_handlers=[init], **plugins)
+    own = DistributedDataParallelKwargs(broadcast_buffers=False) # else rank 0 would write its count of tokens for each expert over all others
+    warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated") # by a word that Accelerate does not know yet
+    return Accelerator(mixed_precision=precision.replace("fp32", "no"), cpu=cpu and not ds, gradient_accumulation_steps=accumulation, kwargs_handlers=[init, own], **plugins)
 
 # %% ../../nbs/41_train.parallel.ipynb #11bc69ea
 def _plugins(strategy, precision, blocks, deepspeed, accumulation, world):
