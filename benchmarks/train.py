@@ -3,9 +3,10 @@
     python benchmarks/train.py
 
 The same rows, optimiser and clipping in float32; all take turns step by step, and ratios are medians over steps that stand side by side. `transformers.Trainer` is run with our
-model, and with its own Llama of the same shape. Writes train.json here.
+model, and with its own Llama of the same shape. Then a hundred steps of the nano model, experts and all, in a process of their own on all cores: seconds until the first step, and in all.
+Writes train.json here.
 """
-import argparse, json, os, statistics, tempfile, threading, time
+import argparse, json, os, statistics, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 
 os.environ |= dict(OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", "1"), HF_HUB_OFFLINE="1", TQDM_DISABLE="1")
@@ -116,6 +117,26 @@ def measure(size, steps, batch, length):
             steps=len(t), last_loss=turns.losses[n]) | (dict(bar=BARS[n], met=mid >= BARS[n]) if n in BARS else {}))
     return out
 
+NANO = """
+import sys, tempfile, time, torch
+from l1g1000.model.config import ModelConfig
+from l1g1000.model.transformer import Transformer
+from l1g1000.train.engine import Trainer
+from l1g1000.train.settings import TrainConfig
+torch.manual_seed(0)
+model = Transformer(ModelConfig("nano"))
+rows, times = dict(ids=torch.randint(model.cfg.rows, (512, 65))), []
+with tempfile.TemporaryDirectory() as out: Trainer(model, rows, TrainConfig(batch_size=8, steps=100), out, callbacks=(lambda t, event: event == "step" and times.append(time.time()),)).fit()
+print(times[0], time.time())
+"""
+
+def nano():
+    "A hundred steps of the shape that the course ships"
+    threads, start = {k: v for k,v in os.environ.items() if k != "OMP_NUM_THREADS"}, time.time()
+    done = subprocess.run([sys.executable, "-c", NANO], capture_output=True, text=True, env=threads, check=True)
+    first,last = map(float, done.stdout.splitlines()[-1].split())
+    return dict(parameters=ModelConfig("nano").params().total, steps=100, batch=8, length=64, first_step_seconds=round(first-start, 1), first_step_bar=10, seconds=round(last-start, 1), bar=60, cores=os.cpu_count())
+
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--steps", type=int, default=23)
@@ -124,7 +145,7 @@ def main():
     p.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     a = p.parse_args()
     rows = [o for size in SHAPES for o in measure(size, a.steps, a.batch, a.length)]
-    write_json(a.out, dict(versions=versions(), torch=torch.__version__, transformers=transformers.__version__, threads=torch.get_num_threads(), batch=a.batch, length=a.length, rows=rows))
-    for o in rows: print(json.dumps(o))
+    write_json(a.out, dict(versions=versions(), torch=torch.__version__, transformers=transformers.__version__, threads=torch.get_num_threads(), batch=a.batch, length=a.length, rows=rows, nano=(small := nano())))
+    for o in [*rows, small]: print(json.dumps(o))
 
 if __name__ == "__main__": main()
