@@ -14,7 +14,7 @@ from l1g1000.data.clip import Clip, train_tokenizer
 from l1g1000.data.learn import FitConfig, learn_pictures, mean_vectors, naming, pixel_neighbour
 from l1g1000.data.moji import load_moji, split_style
 
-HERE, STYLE, SEEDS, STEPS = Path(__file__).parent, "twemoji", (0, 1, 2), 700
+HERE, STYLE, SEEDS, STEPS = Path(__file__).parent, "twemoji", (0, 1, 2), 400
 CHANGES = {"nothing": lambda x,g: x, "jitter": jitter, "jitter and redraw": lambda x,g: redraw(jitter(x, g), g)}
 
 def main():

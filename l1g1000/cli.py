@@ -157,13 +157,15 @@ def plan(
 # %% ../nbs/95_cli.ipynb #af46b77a
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
+def _full(error): # which of `FULL`, by number or, as other languages' libraries have it, by words
+    return next((o for o in FULL if getattr(error, "errno", None) == o or os.strerror(o).lower() in " ".join(str(error).split()).lower()), None)
+
 def plain(
     error:Exception, # What a room or the system raised
 ) -> str: # A line with the way out
     "An error in words for the one who typed the command"
     text = " ".join(str(error).split())
-    code = getattr(error, "errno", None) or next((o for o in FULL if os.strerror(o).lower() in text.lower()), None)
-    if code in FULL: return f"{os.strerror(code)}{f': {error.filename}' if getattr(error, 'filename', None) else ''}: free some space, or choose another folder with --out or L1G1000_HOME; what is finished is kept"
+    if code := _full(error): return f"{os.strerror(code)}{f': {error.filename}' if getattr(error, 'filename', None) else ''}: free some space, or choose another folder with --out or L1G1000_HOME; what is finished is kept"
     if isinstance(error, OSError) and error.errno: return f"{error.strerror}: {error.filename}: check the path, or choose another"
     return text
 
@@ -178,6 +180,7 @@ def main(
     except ModuleNotFoundError as e: _fail(missing(e, "this command"))
     except (ValueError, OSError, RuntimeError) as e: _fail(plain(e))
     except Exception as e:
+        if _full(e): _fail(plain(e)) # an error of safetensors is of no kind that Python knows
         if not hasattr(e, "format_message"): raise
         e.show()
         code = getattr(e, "exit_code", 2)

@@ -173,7 +173,7 @@ def choose(page, *menu):
     "Click through JupyterLab's menu"
     for o in menu: page.get_by_role("menuitem", name=o, exact=True).click()
 
-LONGEST = ("test_exercises_tell_right_from_wrong", "test_the_first_lesson_runs_in_jupyterlab")
+LONGEST = ("test_killed_at_any_moment_the_chain_goes_on", "test_the_first_lesson_runs_in_jupyterlab", "test_exercises_tell_right_from_wrong", "test_a_full_disk_under_the_chain")
 
 def pytest_collection_modifyitems(items): items.sort(key=lambda o: o.name not in LONGEST) # first, so that two workers end together
 

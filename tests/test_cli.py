@@ -80,7 +80,7 @@ def small_disk(tmp_path):
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
 
-QUICK = ("--picture-steps", 210, "--name-steps", 210, "--langs", "en") # a training keeps its state every 200 steps
+QUICK = ("--picture-steps", 40, "--name-steps", 20, "--langs", "en") # page 16 ends trainings between two kept states
 
 def test_a_full_disk_under_the_cache(small_disk):
     line = refused(cli("data", L1G1000_HOME=small_disk))
