@@ -18,9 +18,10 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from timm.models import register_model
 from timm.models.byobnet import ByobNet, ByoBlockCfg, ByoModelCfg
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, pre_tokenizers, processors
 from ..core import one_of, read_json, remove, sha256_file, write_atomic, write_json
 from ..picture import to_pixels
+from ..pieces import learn_pieces
 
 # %% ../../nbs/15_data.clip.ipynb #3c3de5f1
 PAD, START, END = 0, 1, 2
@@ -31,10 +32,7 @@ def train_tokenizer(
     length:int = 14, # Texts are cut or padded to this many tokens, start and end included
 ) -> Tokenizer: # A `tokenizers.Tokenizer` that pads and cuts by itself
     "Learn byte-level pieces (BPE) for a text tower"
-    tok = Tokenizer(models.BPE())
-    tok.pre_tokenizer, tok.decoder = pre_tokenizers.ByteLevel(add_prefix_space=True), decoders.ByteLevel()
-    tok.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=vocab_size, show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=["<pad>", "<start>", "<end>"]))
+    tok = learn_pieces(texts, vocab_size, pre_tokenizers.ByteLevel(add_prefix_space=True), ["<pad>", "<start>", "<end>"])
     tok.post_processor = processors.TemplateProcessing(single="<start> $A <end>", special_tokens=[("<start>", START), ("<end>", END)])
     tok.enable_truncation(length)
     tok.enable_padding(length=length, pad_id=PAD, pad_token="<pad>")
