@@ -8,9 +8,9 @@ LANGS = ["en", "sw", "te"]
 
 @pytest.fixture(scope="module")
 def voc():
-    from l1g1000.tokens.mix import Vocabulary, markers
+    from l1g1000.tokens.mix import Vocabulary, all_markers
     from l1g1000.tokens.text import learn_tokenizer
-    tok = learn_tokenizer(["red heart", "moyo mwekundu", "ఎర్ర గుండె"]*3, LANGS*3, 400, markers(LANGS))
+    tok = learn_tokenizer(["red heart", "moyo mwekundu", "ఎర్ర గుండె"]*3, LANGS*3, 400, all_markers(LANGS))
     return Vocabulary(tok, 8192, 512, 512)
 
 @pytest.fixture(scope="module")
