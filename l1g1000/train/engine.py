@@ -232,6 +232,7 @@ def _put(self:Trainer, state):
     self.bare.load_state_dict(state["model"])
     self.opt.load_state_dict(state["optimizer"])
 
+# %% ../../nbs/48_train.engine.ipynb #454a10f8
 @patch
 def _restore(self:Trainer, state, path):
     "`ValueError` when the checkpoint is of another run"
