@@ -87,6 +87,14 @@ def test_a_full_disk_under_the_cache(small_disk):
     assert "free some space" in line or "could not fetch" in line # npm tells of the disk in its own words
     assert not [o for o in small_disk.rglob("*") if o.name.endswith(".part")]
 
+def test_a_full_disk_under_a_state_that_is_kept(small_disk):
+    import torch
+    from l1g1000.data.learn import FitConfig, fit
+    from l1g1000.cli import plain
+    w = torch.nn.Parameter(torch.zeros(1_000_000)) # four megabytes, and as much again for each of its averages
+    with pytest.raises(OSError) as end: fit("large", lambda g: (w**2).sum(), [dict(params=[w])], FitConfig(200, 1), small_disk/"state.resume")
+    assert "free some space" in plain(end.value) and not list(small_disk.iterdir())
+
 def test_a_full_disk_under_the_chain(small_disk, cache):
     refused(cli("chain", "--out", small_disk/"out", *QUICK), "free some space")
     left = {o.relative_to(small_disk/"out").parts[0] for o in small_disk.rglob("*") if o.is_file()}

@@ -31,11 +31,6 @@ def test_the_ids_are_those_of_the_model(voc, sizes):
     ours = Vocabulary(voc.tokenizer, cfg.vocab_size, cfg.image_vocab_size, cfg.audio_vocab_size)
     assert ours.spans == spans(cfg) and ours.size == cfg.rows
 
-def test_what_the_loss_ignores_is_the_same_number():
-    from l1g1000.tokens.mix import IGNORE
-    from l1g1000.train import batches
-    assert IGNORE == batches.IGNORE
-
 @pytest.mark.parametrize("change,dtype,far", [({}, torch.float32, 1e-5), ({}, torch.float64, 1e-12), (dict(full_every=2), torch.float64, 1e-12)], ids=["nano", "exact", "linear, exact"])
 def test_packed_documents_do_not_see_each_other(voc, examples, change, dtype, far):
     from l1g1000.model.config import ModelConfig

@@ -23,7 +23,8 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ..core import progress, seed_everything, write_atomic, write_json
 from ..model.moe import balance
-from .batches import IGNORE, Stream, count_rows, data_key, take
+from ..tokens.mix import IGNORE
+from .batches import Stream, count_rows, data_key, take
 from .checkpoint import check_checkpoint, newest, read_state, rng_state, save_checkpoint, set_rng_state, write_state
 from .optim import make_optimizer, schedule
 from .parallel import full_state, load_full_state, make_accelerator
@@ -214,7 +215,7 @@ def _save(self:Trainer):
     "One process writes, the others wait"
     rng = gather_object([rng_state()])
     state = dict(step=self.step, tokens=self.tokens, best=self.best, worse=self.worse, done=self.done, cfg=asdict(self.cfg), data=data_key(self.data), rng=rng, scaler=self.scaler.state_dict(),
-        ema=self.ema and self.ema.state_dict()) | self._weights()
+        ema=self.ema and self.ema.state_dict()) | self.weights()
     if self.acc.is_main_process:
         save_checkpoint(self.out/"checkpoints", self.step, lambda f: write_state(f/"state.pt", state), self.cfg.keep, self.best and self.best["step"])
         if self.best: write_json(self.out/"best.json", self.best)
@@ -222,8 +223,8 @@ def _save(self:Trainer):
     self._tell("save")
 
 @patch
-def _weights(self:Trainer):
-    "Model and optimiser, whole; all processes take part where they are divided"
+def weights(self:Trainer) -> dict: # `model` and `optimizer`; with fsdp nothing but in the main process
+    "The states, whole; all processes take part where they are divided"
     return full_state(self.acc, self.model, self.opt) if self.sharded else dict(model=self.bare.state_dict(), optimizer=self.opt.state_dict())
 
 @patch

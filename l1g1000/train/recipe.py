@@ -109,7 +109,7 @@ def train_recipe(
     if recipe.strategy != "single" and "LOCAL_RANK" not in os.environ: return _together(recipe, path, overrides, Path(out))
     trainer,t = prepare(recipe, out, say)
     history = trainer.fit()
-    state = trainer._weights().get("model") if trainer.sharded else None # all processes take part
+    state = trainer.weights().get("model") if trainer.sharded else None # all processes take part
     if not trainer.acc.is_main_process: return {}
     model = trainer.result
     if state: (model := Transformer(trainer.bare.cfg)).load_state_dict(state)

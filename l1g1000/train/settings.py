@@ -13,7 +13,8 @@ from typing import Any, Callable
 import torch, torch.nn.functional as F
 from torch import Tensor, nn
 from ..core import one_of
-from .batches import IGNORE, count_rows, take
+from ..tokens.mix import IGNORE
+from .batches import count_rows, take
 from .optim import OPTIMIZERS, schedule
 
 # %% ../../nbs/47_train.settings.ipynb #f5375356
