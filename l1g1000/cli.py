@@ -103,18 +103,43 @@ def train(
 # %% ../nbs/95_cli.ipynb #e33920f9
 @command
 def ask(
-    picture:Path, # A picture file
-    lang:str = "en", # The language of the answer
-    top:int = 5, # How many names, 1 to 20
-    artefact:Path = Path("out/quantize"), # A folder written by the chain
+    picture:Path|None = None, # A picture file: what does it show?
+    listen:Path|None = None, # A WAV file with a spoken name: what is said?
+    draw:str|None = None, # A name to draw
+    say:str|None = None, # A name to say
+    lang:str = "en", # The language of the answer, or of the name
+    style:str = "noto", # Of a drawing: noto, twemoji or openmoji
+    seed:int = 0, # Of a drawing
+    out:Path|None = None, # Where a drawing or a sound goes; left out, drawing.png or speech.wav
+    model:Path = Path("nano"), # nano, the folder of one that you trained, or an artefact of the chain (out/quantize), which names pictures
     json:bool = False, # Print as JSON?
 ) -> None:
-    "Name a picture"
+    "Ask nano: name a picture or a sound, draw a name, or say it"
+    given = {k: v for k,v in dict(picture=picture, listen=listen, draw=draw, say=say).items() if v is not None}
+    if len(given) != 1: raise ValueError(f"{' and '.join('--'+k for k in given) or 'no question'}: give one of --picture FILE, --listen FILE, --draw NAME, --say NAME")
+    (verb, what), = given.items()
+    if verb in ("picture", "listen") and not what.is_file(): raise ValueError(f"no file at {what}: check the path")
+    if model != Path("nano") and not (model/"image.safetensors").is_file(): return _tell(_of_chain(model, verb, what, lang), json)
+    from l1g1000.nano.model import load, read_wave, write_wave
+    nano = load(str(model))
+    if verb == "picture": answer = dict(name=nano.caption(what, lang))
+    elif verb == "listen": answer = dict(name=nano.listen(*read_wave(what), lang))
+    elif verb == "draw": answer = dict(written=str(_png(nano.draw(draw, lang, style, seed=seed), out or Path("drawing.png"))))
+    else: answer = dict(written=str(write_wave(out or Path("speech.wav"), *nano.say(say, lang))))
+    _tell(answer, json)
+
+def _png(picture, path):
+    from l1g1000.core import write_atomic
+    with write_atomic(path) as f: picture.resize((256, 256)).save(f, "PNG")
+    return path
+
+def _of_chain(artefact, verb, picture, lang):
+    "Names of a picture, by an artefact of the chain"
     from l1g1000.serve.service import Service
     service = Service(artefact)
-    if not picture.is_file(): raise ValueError(f"no picture at {picture}: check the path")
-    best = service.encode(service.predict([service.decode(picture.read_bytes())])[0], lang, top)
-    _tell(best, True) if json else _tell({o["concept"]: f"{o['score']:.2f}  {o['name']}" for o in best["top"]}, False)
+    if verb != "picture": raise ValueError(f"--{verb}: {artefact} is an artefact of the chain, which names pictures; leave --model out to ask nano")
+    best = service.encode(service.predict([service.decode(picture.read_bytes())])[0], lang, 5)
+    return {o["concept"]: f"{o['score']:.2f}  {o['name']}" for o in best["top"]}
 
 # %% ../nbs/95_cli.ipynb #d6c3e60c
 @command
