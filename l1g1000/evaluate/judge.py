@@ -77,7 +77,7 @@ class _Listener(nn.Module):
     def forward(self, x): return self.out(self.gru(self.conv(x).transpose(1, 2))[0]).log_softmax(-1)
 
 def _padded(mels): # (B, 64, T), and how many frames each has
-    xs = [torch.from_numpy(m.astype(np.float32)-m.mean()).div(64) for m in mels]
+    xs = [torch.from_numpy(m.astype(np.float32)-np.float32(m.mean())).div(64) for m in mels]
     return nn.utils.rnn.pad_sequence(xs, True, -2.).transpose(1, 2), torch.tensor([len(o) for o in xs])
 
 class SpeechJudge:

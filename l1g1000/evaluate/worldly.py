@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Sequence
 import numpy as np, torch
 from torch import nn
-from ..core import progress
+from ..core import one_of, progress
 from ..model.moe import MoE
 
 # %% ../../nbs/56_evaluate.worldly.ipynb #c6fb0b7d
@@ -117,7 +117,7 @@ def experts(
     how:str, # `"off"`: only the shared expert; `"forced"`: every token goes to the same first experts
 ):
     "The same model with its experts switched off, or forced"
-    if how not in ("off", "forced"): raise ValueError(f"how={how!r}: choose off or forced")
+    one_of("way", how, ("off", "forced"))
     layers = [m for m in model.modules() if isinstance(m, MoE)]
     kept = [(m.down.data, m.bias.clone()) for m in layers]
     for m in layers:

@@ -62,10 +62,12 @@ class Transformer(nn.Module):
     def forward(self,
         ids:Tensor, # (B, T)
         cache:Cache|None = None, # What was read before; the new tokens are added to it
+        at:Tensor|None = None, # (B, T) bool: score these N places alone
         **given, # As in `hidden`
-    ) -> Tensor: # (B, T, V)
+    ) -> Tensor: # (B, T, V), or (N, V) with `at`
         "Scores (logits) for the token after each"
-        return self.scores(self.hidden(ids, cache, **given))
+        h = self.hidden(ids, cache, **given)
+        return self.scores(h if at is None else h[at])
 
     def scores(self,
         h:Tensor, # (…, D), from `hidden`

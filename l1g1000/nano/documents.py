@@ -181,6 +181,6 @@ class Senses:
     ) -> tuple[Tensor,Tensor]: # Sum and number
         "How surprised the model is by the answers"
         ids, labels = batch["ids"][:, :-1], batch["labels"][:, 1:]
-        h = model.hidden(ids, documents=batch["documents"][:, :-1], **self.vectors(ids, batch["source"][:, :-1], model.training))
         counts = labels != IGNORE
-        return F.cross_entropy(model.scores(h[counts]), labels[counts], reduction="sum"), counts.sum()
+        scores = model(ids, at=counts, documents=batch["documents"][:, :-1], **self.vectors(ids, batch["source"][:, :-1], model.training))
+        return F.cross_entropy(scores, labels[counts], reduction="sum"), counts.sum()
