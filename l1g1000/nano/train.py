@@ -8,7 +8,6 @@ Docs: https://l1g1000.github.io/l1g1000/nano.train.html.md"""
 __all__ = ['NanoRecipe', 'Tokens', 'nano_config', 'watch', 'prepare_nano', 'find_tokens', 'train_nano', 'save_nano']
 
 # %% ../../nbs/53_nano.train.ipynb #70102c97
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Callable
@@ -27,8 +26,6 @@ from ..tokens.mix import Vocabulary
 from ..tokens.text import TextTokenizer
 from ..train.batches import take
 from ..train.engine import Trainer
-from ..train.parallel import make_accelerator
-from ..train.recipe import together
 from ..train.settings import TrainConfig
 
 # %% ../../nbs/53_nano.train.ipynb #ecad4454
@@ -40,7 +37,6 @@ class NanoRecipe:
     length:int = 256 # Ids in a row
     data:str = "moji" # The moji world
     tokens:str = "nano-tokens" # A folder with `text.json`, `image.safetensors`, `audio.safetensors`
-    processes:int = 1 # That train together on this machine: on a CPU one for each core, with one thread each, is quicker than threads
 
 @dataclass(frozen=True)
 class Tokens:
@@ -97,10 +93,10 @@ def prepare_nano(
     tokens = Tokens.load(find_tokens(recipe.tokens))
     vocab, facts = tokens.vocabulary, gather(tokens.text, tokens.image, tokens.audio)
     seed_everything(recipe.train.seed)
-    senses, acc = Senses(facts), make_accelerator("single" if recipe.processes == 1 else "ddp", processes=recipe.processes)
+    senses = Senses(facts)
     rows = Mixture(Directions(facts, vocab), recipe.train.steps*recipe.train.batch_size, recipe.length, recipe.train.seed)
     evaluate = watch(Directions(facts, vocab, dev=True), senses, recipe.length)
-    return Trainer(Transformer(nano_config(vocab, **recipe.model)), rows, recipe.train, out, loss_of=senses, evaluate=evaluate, accelerator=acc, say=say), tokens
+    return Trainer(Transformer(nano_config(vocab, **recipe.model)), rows, recipe.train, out, loss_of=senses, evaluate=evaluate, say=say), tokens
 
 def find_tokens(
     name:str, # A checkpoint of the library, or a folder
@@ -116,10 +112,8 @@ def train_nano(
 ) -> dict: # What came of it, as in `result.json`
     "Train nano as a recipe says, or go on with it"
     recipe, out = load_config(NanoRecipe, path, overrides), Path(out)
-    if recipe.processes > 1 and "LOCAL_RANK" not in os.environ: return together(recipe.processes, path, overrides, out)
     trainer, tokens = prepare_nano(recipe, out, say)
     trainer.fit()
-    if not trainer.acc.is_main_process: return {}
     save_nano(out/"model", trainer.result, tokens)
     done = dict(steps=trainer.step, tokens=trainer.tokens, parameters=sum(p.numel() for p in trainer.bare.parameters()), best=trainer.best, model=str(out/"model"))
     write_json(out/"result.json", done)
