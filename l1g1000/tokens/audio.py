@@ -40,7 +40,9 @@ def to_mel(
     rate:int, # Samples a second: `RATE`, where ids shall be made of it
 ) -> np.ndarray: # (frames, 64) uint8: 0 is silence, 255 the loudest
     "Trimmed log-mels of a wave, one frame every 10 ms, in a byte each"
-    m = log_mel(trim(wave, rate), rate, BANDS)
+    x = trim(wave, rate)
+    if len(x) < rate/40: raise ValueError(f"{len(x)} of {len(wave)} samples are louder than silence, less than 25 ms: give a wave in which something is said")
+    m = log_mel(x, rate, BANDS)
     return np.rint(np.clip((m-LOW)/(HIGH-LOW), 0, 1)*255).astype(np.uint8)
 
 def to_logs(

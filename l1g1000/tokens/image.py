@@ -95,7 +95,8 @@ def encode(self:ImageTokenizer,
 ) -> Tensor: # (B, 36) ids, row by row
     "Pictures to ids"
     x = torch.from_numpy(to_pixels(pictures, self.size))
-    return torch.cat([to_ids(quantize(self.enc(o).movedim(1, -1), self.levels), self.levels).flatten(1) for o in x.split(256)])
+    ids = [to_ids(quantize(self.enc(o).movedim(1, -1), self.levels), self.levels).flatten(1) for o in x.split(256) if len(o)]
+    return torch.cat(ids) if ids else torch.zeros(0, self.count, dtype=torch.long)
 
 @patch
 @torch.no_grad()
