@@ -126,9 +126,9 @@ def _tokens_made(about, scores):
 
 What turns the moji world into ids and back, in half precision: names into pieces ({about["vocab"]:,} of them, {mb("text.json")}), a picture of 64 × 64 into {scores["ids"]} ids of 1,000 ({count["image"]:,} parameters, {mb("image.safetensors")}), a second of speech into {scores["ids_a_second"]:.0f} ids of 1,000 ({count["audio"]:,} parameters, {mb("audio.safetensors")}). Pages 20 to 22 explain them.
 
-Made by `{about["command"]}` ({about["made_with"]}), seed {about["seed"]}: {about["image_steps"]:,} steps on pictures, {about["audio_steps"]:,} on sounds. {about.get("differs", "")} Kept away for the test: {", ".join(f"*{o}*" for o in about["test"])}, and {about["held"]:.0%} of the names; watched only: {", ".join(f"*{o}*" for o in about["dev"])}. Checksums stand in its `manifest.json`.
+`{about["command"]}` makes such a folder (here: {about["made_with"]}, seed {about["seed"]}): {about["image_steps"]:,} steps on pictures, {about["audio_steps"]:,} on sounds. {about.get("differs", "")} Kept away for the test: {", ".join(f"*{o}*" for o in about["test"])}, and {about["held"]:.0%} of the names; watched only: {", ".join(f"*{o}*" for o in about["dev"])}. Checksums stand in its `manifest.json`.
 
-Data: [the moji world](moji.md), whose pictures and names keep their authors' licences, two of them share-alike: the weights were learnt from them, the files hold none of them. Speech in {len(about["spoken"])} languages and {len(about["voices"])} voices was made with eSpeak NG, a tool under GPL-3.0-or-later that is needed to make the data and to learn, not to use the tokenizers. Measured by `{scores["command"]}`; pictures beside rivals whose payload is at most {scores["id_bytes"]:.0f} bytes, as much as the ids hold:
+Data: [the moji world](moji.md), whose pictures and names keep their authors' licences, two of them share-alike: the weights were learnt from them, and the files hold no picture and no list of names. Speech in {len(about["spoken"])} languages and {len(about["voices"])} voices was made with eSpeak NG, a tool under GPL-3.0-or-later that is needed to make the data and to learn, not to use the tokenizers. Measured by `{scores["command"]}`; pictures beside rivals whose payload is at most {scores["id_bytes"]:.0f} bytes, as much as the ids hold:
 
 """
 
