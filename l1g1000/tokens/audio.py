@@ -45,6 +45,7 @@ def to_mel(
     m = log_mel(x, rate, BANDS)
     return np.rint(np.clip((m-LOW)/(HIGH-LOW), 0, 1)*255).astype(np.uint8)
 
+# %% ../../nbs/22_tokens.audio.ipynb #e1c9ea5c
 def to_logs(
     mel:np.ndarray, # (T, 64) bytes of `to_mel`, or means of such
 ) -> np.ndarray: # (T, 64) natural logarithms of energy
@@ -66,6 +67,7 @@ class _Res(nn.Module):
         nn.init.zeros_(self.f[-1].weight)
     def forward(self, x): return x + self.f(x)
 
+# %% ../../nbs/22_tokens.audio.ipynb #9fc8b782
 class AudioTokenizer(nn.Module):
     "Log-mels to ids and back, an id every 30 ms"
     stride, levels = 3, (8, 5, 5, 5) # frames behind an id; values of the four numbers behind it
@@ -79,7 +81,9 @@ class AudioTokenizer(nn.Module):
         self.dec = nn.Sequential(nn.Conv1d(n, w, 3, padding=1), _Res(w), _Res(w, 2), _Res(w, 4), nn.ConvTranspose1d(w, w, 3, 3), _Res(w), _Res(w, 2), nn.SiLU(), nn.Conv1d(w, BANDS, 3, padding=1))
 
     @property
-    def vocab_size(self) -> int: return math.prod(self.levels)
+    def vocab_size(self) -> int: # 1,000
+        "How many ids there are"
+        return math.prod(self.levels)
 
     def forward(self,
         x:Tensor, # (B, 64, T), −1 … 1

@@ -62,6 +62,7 @@ class _Res(nn.Module):
         nn.init.zeros_(self.f[-1].weight)
     def forward(self, x): return x + self.f(x)
 
+# %% ../../nbs/21_tokens.image.ipynb #911615c3
 class ImageTokenizer(nn.Module):
     "Pictures to ids and back"
     size, side, levels = 64, 6, (8, 5, 5, 5) # pixels a side; ids a side; values of the four numbers behind an id
@@ -77,9 +78,13 @@ class ImageTokenizer(nn.Module):
             nn.ConvTranspose2d(b, a, 4, 2, 1), _Res(a), nn.SiLU(), nn.Conv2d(a, 12, 3, padding=1), nn.PixelShuffle(2))
 
     @property
-    def vocab_size(self) -> int: return math.prod(self.levels)
+    def vocab_size(self) -> int: # 1,000
+        "How many ids there are"
+        return math.prod(self.levels)
     @property
-    def count(self) -> int: return self.side**2
+    def count(self) -> int: # 36
+        "How many ids a picture takes"
+        return self.side**2
 
     def forward(self,
         x:Tensor, # (B, 3, 64, 64), −1 … 1
@@ -119,7 +124,6 @@ class Eye(nn.Module):
         super().__init__()
         trunk = copy.deepcopy(clip.model.visual.trunk).float()
         self.stages = nn.ModuleList([nn.Sequential(trunk.stem, trunk.stages[0]), trunk.stages[1]]).eval().requires_grad_(False)
-    def train(self, mode=True): return super().train(False) # its batch norms keep their statistics
 
     def forward(self,
         x:Tensor, # (B, 3, H, W), −1 … 1
@@ -133,6 +137,7 @@ class Eye(nn.Module):
             out = out + (a-b).abs().mean((1, 2, 3))
         return out
 
+# %% ../../nbs/21_tokens.image.ipynb #20a2133d
 def psnr(
     x:Tensor, # (B, 3, H, W), −1 … 1
     y:Tensor, # The same
@@ -225,6 +230,7 @@ def thumbnail(
     x = torch.from_numpy(to_pixels([picture], side))[0].add(1).mul((values-1)/2).round().mul(255/(values-1))
     return Image.fromarray(x.round().byte().movedim(0, -1).numpy()).resize((size, size), Image.BICUBIC)
 
+# %% ../../nbs/21_tokens.image.ipynb #1263e833
 def _payload(data, kind):
     "Bytes that say something of the picture: no header, no table"
     if kind == "WEBP": return int.from_bytes(data[16:20], "little") - 10 # the frame without its header
