@@ -1,8 +1,8 @@
-"""Write the cards of data/: the moji world, its sources, and the checkpoint that ships. `--check` only says which are stale."""
+"""Write the cards of data/: the moji world, its sources, and the checkpoints that ship. `--check` only says which are stale."""
 import argparse, json, sys
 from pathlib import Path
 from l1g1000.core import read_json, write_atomic
-from l1g1000.card import checkpoint_card, manifest, moji_card, nano_card
+from l1g1000.card import checkpoint_card, manifest, moji_card, nano_card, tokens_card
 from l1g1000.data.clip import checkpoint
 from l1g1000.data.moji import load_moji
 
@@ -10,9 +10,10 @@ ROOT = Path(__file__).absolute().parents[1]
 
 def cards():
     "File below data/ → its content"
-    about, scores = (lambda name: read_json(checkpoint(name)/"manifest.json")), (lambda name: read_json(ROOT/"benchmarks"/f"{name}.json"))
+    about, scores = (lambda k: read_json(checkpoint(k)/"manifest.json")), (lambda k: read_json(ROOT/"benchmarks"/f"{k}.json"))
     return {"moji.md": moji_card(load_moji()), "sources.json": json.dumps(manifest(), ensure_ascii=False, indent=1) + "\n",
-        "moji-clip.md": checkpoint_card(about("moji-clip"), scores("moji_clip")), "nano.md": nano_card(about("nano"), scores("worldly"))}
+        "moji-clip.md": checkpoint_card(about("moji-clip"), scores("moji_clip")), "nano-tokens.md": tokens_card(about("nano-tokens"), scores("tokens")),
+        "nano.md": nano_card(about("nano"), scores("worldly"))}
 
 def main():
     p = argparse.ArgumentParser(description=__doc__)
