@@ -146,6 +146,11 @@ def _every(world, n):
     pictures, names = (o.select(np.flatnonzero([c in keep for c in o["concept"]])) for o in (world.pictures, world.names))
     return replace(world, concepts=concepts, pictures=pictures, names=names)
 
+def _kept(tokenizer, image, audio, part=()):
+    "Where what was gathered with these stands"
+    sums = [float(p.detach().double().sum()) for m in (image, audio) for p in m.parameters()]
+    return home("nano", f"facts-{fingerprint(tokenizer.inner.to_str(), sums, SPOKEN, VOICES, TEST_VOICES, HELD, LONGEST, 'layout 1', *part)}.npz")
+
 def gather(
     tokenizer:TextTokenizer, # Of the names
     image:ImageTokenizer, # Makes ids of pictures
@@ -156,9 +161,7 @@ def gather(
     "All that the documents are made of"
     world, spoken = load_moji(), tuple(one_of("language", l, SPOKEN) for l in spoken)
     if not spoken or not 1 <= every <= len(world.concepts)//20: raise ValueError(f"every={every}, spoken={spoken}: choose one concept in 1 … {len(world.concepts)//20}, and a language or more")
-    part = () if (every, spoken) == (1, SPOKEN) else (every, spoken)
-    key = fingerprint(tokenizer.inner.to_str(), [float(p.detach().double().sum()) for m in (image, audio) for p in m.parameters()], SPOKEN, VOICES, TEST_VOICES, HELD, LONGEST, "layout 1", *part)
-    path = home("nano", f"facts-{key}.npz")
+    path = _kept(tokenizer, image, audio, () if (every, spoken) == (1, SPOKEN) else (every, spoken))
     if not path.is_file():
         some = _every(world, every)
         lists = dict(concept=list(some.concepts["concept"]), lang=world.langs, style=sorted(set(world.pictures["style"])), voice=[*VOICES, *TEST_VOICES, DEV_VOICE])

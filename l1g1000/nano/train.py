@@ -100,18 +100,22 @@ def prepare_nano(
 ) -> tuple[Trainer,Tokens]: # Ready for `fit()`
     "Gather the facts and make the model"
     tokens = Tokens.load(find_tokens(recipe.tokens))
-    vocab, facts = tokens.vocabulary, gather(tokens.text, tokens.image, tokens.audio, recipe.every, recipe.spoken)
+    cfg = nano_config(vocab := tokens.vocabulary, **recipe.model)
+    if cfg.max_length < recipe.length: raise ValueError(f"length={recipe.length}: the model has {cfg.max_length} places, choose at most that, or give it model.max_length={recipe.length}")
+    facts = gather(tokens.text, tokens.image, tokens.audio, recipe.every, recipe.spoken)
     seed_everything(recipe.train.seed)
     senses = Senses(facts)
     rows = Mixture(Directions(facts, vocab), recipe.train.steps*recipe.train.batch_size, recipe.length, recipe.train.seed)
     evaluate = watch(Directions(facts, vocab, dev=True), senses, recipe.length)
-    return Trainer(Transformer(nano_config(vocab, **recipe.model)), rows, recipe.train, out, loss_of=senses, evaluate=evaluate, say=say), tokens
+    return Trainer(Transformer(cfg), rows, recipe.train, out, loss_of=senses, evaluate=evaluate, say=say), tokens
 
 def find_tokens(
     name:str, # A checkpoint of the library, or a folder
 ) -> Path: # A folder
     "Where the tokenizers stand"
-    return Path(name) if Path(name).is_dir() else checkpoint(name)
+    if Path(name).is_dir(): return Path(name)
+    try: return checkpoint(name)
+    except ValueError as e: raise ValueError(f"tokens={name!r} is no folder, and an {e}") from e
 
 def train_nano(
     path:str|Path, # A YAML file with the keys of `NanoRecipe`
