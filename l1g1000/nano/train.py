@@ -115,7 +115,7 @@ def find_tokens(
     "Where the tokenizers stand"
     if Path(name).is_dir(): return Path(name)
     try: return checkpoint(name)
-    except ValueError as e: raise ValueError(f"tokens={name!r} is no folder, and an {e}") from e
+    except ValueError as e: raise ValueError(f"tokens={name!r} is no folder; {e}") from e
 
 def train_nano(
     path:str|Path, # A YAML file with the keys of `NanoRecipe`
