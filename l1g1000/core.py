@@ -91,6 +91,7 @@ def _readable(path):
     os.umask(mask := os.umask(0o077))
     for o in private: o.chmod(0o666 & ~mask)
 
+# %% ../nbs/00_core.ipynb #3148e3df
 def remove(
     path:str|Path, # A file, a folder, or nothing at all
 ) -> None:

@@ -89,6 +89,7 @@ def sound(self:Directions,
     a,b = self.facts.heard.span(int(u))
     return [FRAME]*(b-a), list(range(a, b))
 
+# %% ../../nbs/51_nano.documents.ipynb #fa070687
 @patch
 def answer(self:Directions,
     kind:str, # One of `KINDS`
@@ -140,6 +141,7 @@ def longest(self:Directions,
     given = dict(text=name, picture=1, speech=size(f.heard, self.hear))[one_of("kind", kind[0], KINDS)]
     return given + dict(text=name+1, picture=max(map(len, self.style))+f.drawings.shape[1]+3, speech=size(f.said, self.said)+4)[one_of("kind", kind[1], KINDS)]
 
+# %% ../../nbs/51_nano.documents.ipynb #e2dae547
 class Mixture:
     "Packed rows for the trainer: `mixture[i]` depends on `seed` and `i` alone"
     def __init__(self,
@@ -194,12 +196,14 @@ class Senses:
             y = y.view(len(y), -1, BANDS).gather(2, band[:, None].expand(-1, y.shape[1]//BANDS, -1)).flatten(1) + .1*torch.randn_like(y)
         return dict(patches=x, frames=y)
 
-    def __call__(self,
-        model:nn.Module, # A `Transformer`
-        batch:dict[str,Tensor], # Of a `Mixture`
-    ) -> tuple[Tensor,Tensor]: # Sum and number
-        "How surprised the model is by the answers"
-        ids, labels = batch["ids"][:, :-1], batch["labels"][:, 1:]
-        h = model.hidden(ids, documents=batch["documents"][:, :-1], **self.vectors(ids, batch["source"][:, :-1], model.training))
-        counts = labels != IGNORE
-        return F.cross_entropy(model.scores(h[counts]), labels[counts], reduction="sum"), counts.sum()
+# %% ../../nbs/51_nano.documents.ipynb #29184c04
+@patch
+def __call__(self:Senses,
+    model:nn.Module, # A `Transformer`
+    batch:dict[str,Tensor], # Of a `Mixture`
+) -> tuple[Tensor,Tensor]: # Sum and number
+    "How surprised the model is by the answers"
+    ids, labels = batch["ids"][:, :-1], batch["labels"][:, 1:]
+    h = model.hidden(ids, documents=batch["documents"][:, :-1], **self.vectors(ids, batch["source"][:, :-1], model.training))
+    counts = labels != IGNORE
+    return F.cross_entropy(model.scores(h[counts]), labels[counts], reduction="sum"), counts.sum()

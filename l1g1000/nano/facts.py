@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Sequence
 from zipfile import BadZipFile
 import numpy as np
+from fastcore.basics import patch
 from ..core import fingerprint, home, one_of, progress, write_atomic
 from ..data.moji import World, load_moji, split_concept, split_pair
 from ..data.speech import load_speech, trim
@@ -67,25 +68,28 @@ class Facts:
     said:Ragged # (U, ids) sound ids
     utterance:np.ndarray # (U, 3): concept, language, voice
 
-    def save(self,
-        path:str|Path, # `"facts.npz"`
-    ):
-        "Write one file, whole or not at all"
-        arrays = {k: v for k,v in self.__dict__.items() if isinstance(v, np.ndarray)} | {f"{k}.{o}": getattr(v, o) for k,v in self.__dict__.items() if isinstance(v, Ragged) for o in ("flat", "ends")}
-        with write_atomic(path) as f:
-            with open(f, "wb") as o: np.savez(o, **arrays, **{f"lists.{k}": np.array(v) for k,v in self.lists.items()})
+# %% ../../nbs/50_nano.facts.ipynb #f901e62a
+@patch
+def save(self:Facts,
+    path:str|Path, # `"facts.npz"`
+) -> Path: # `path`
+    "Write one file, whole or not at all"
+    arrays = {k: v for k,v in self.__dict__.items() if isinstance(v, np.ndarray)} | {f"{k}.{o}": getattr(v, o) for k,v in self.__dict__.items() if isinstance(v, Ragged) for o in ("flat", "ends")}
+    with write_atomic(path) as f:
+        with open(f, "wb") as o: np.savez(o, **arrays, **{f"lists.{k}": np.array(v) for k,v in self.lists.items()})
+    return Path(path)
 
-    @classmethod
-    def load(cls,
-        path:str|Path, # What `save` wrote
-    ) -> "Facts": # All in memory
-        "Read the file; `ValueError` for any other one"
-        try: z = dict(np.load(path))
-        except (ValueError, EOFError, BadZipFile) as e: raise ValueError(f"{path} holds no facts ({e}): delete it, and gather them again") from e
-        if gone := [f"{k}.flat" for k in ("pieces", "heard", "said") if f"{k}.flat" not in z]: raise ValueError(f"{path} has no {gone[0]}: it holds no facts, gather them")
-        ragged = {k: Ragged(z.pop(f"{k}.flat"), z.pop(f"{k}.ends")) for k in ("pieces", "heard", "said")}
-        lists = {k.removeprefix("lists."): z.pop(k).tolist() for k in list(z) if k.startswith("lists.")}
-        return cls(lists=lists, **ragged, **z)
+@patch(cls_method=True)
+def load(cls:Facts,
+    path:str|Path, # What `save` wrote
+) -> Facts: # All in memory
+    "Read the file; `ValueError` for any other one"
+    try: z = dict(np.load(path))
+    except (ValueError, EOFError, BadZipFile) as e: raise ValueError(f"{path} holds no facts ({e}): delete it, and gather them again") from e
+    if gone := [f"{k}.flat" for k in ("pieces", "heard", "said") if f"{k}.flat" not in z]: raise ValueError(f"{path} has no {gone[0]}: it holds no facts, gather them")
+    ragged = {k: Ragged(z.pop(f"{k}.flat"), z.pop(f"{k}.ends")) for k in ("pieces", "heard", "said")}
+    lists = {k.removeprefix("lists."): z.pop(k).tolist() for k in list(z) if k.startswith("lists.")}
+    return cls(lists=lists, **ragged, **z)
 
 # %% ../../nbs/50_nano.facts.ipynb #e07516cc
 def _number(values, known):
@@ -151,6 +155,7 @@ def _kept(tokenizer, image, audio, part=()):
     sums = [float(p.detach().double().sum()) for m in (image, audio) for p in m.parameters()]
     return home("nano", f"facts-{fingerprint(tokenizer.inner.to_str(), sums, SPOKEN, VOICES, TEST_VOICES, HELD, LONGEST, 'layout 1', *part)}.npz")
 
+# %% ../../nbs/50_nano.facts.ipynb #11084990
 def gather(
     tokenizer:TextTokenizer, # Of the names
     image:ImageTokenizer, # Makes ids of pictures

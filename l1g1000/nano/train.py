@@ -45,6 +45,7 @@ class NanoRecipe:
         one_of("data", self.data, ("moji",))
         if self.until is not None and not 1 <= self.until <= self.train.steps: raise ValueError(f"until={self.until}: choose 1 … steps={self.train.steps}, or leave it out")
 
+# %% ../../nbs/53_nano.train.ipynb #38fdf882
 @dataclass(frozen=True)
 class Tokens:
     "The three tokenizers"
@@ -62,7 +63,9 @@ class Tokens:
         return cls(TextTokenizer.load(folder/"text.json"), ImageTokenizer.load(folder/"image.safetensors"), AudioTokenizer.load(folder/"audio.safetensors"))
 
     @property
-    def vocabulary(self) -> Vocabulary: return Vocabulary(self.text, image=self.image.vocab_size, audio=self.audio.vocab_size)
+    def vocabulary(self) -> Vocabulary: # Text, then pictures, then sounds
+        "One vocabulary for all three"
+        return Vocabulary(self.text, image=self.image.vocab_size, audio=self.audio.vocab_size)
 
 # %% ../../nbs/53_nano.train.ipynb #6bd562f4
 def nano_config(
@@ -117,6 +120,7 @@ def find_tokens(
     try: return checkpoint(name)
     except ValueError as e: raise ValueError(f"tokens={name!r} is no folder; {e}") from e
 
+# %% ../../nbs/53_nano.train.ipynb #6bfc68ab
 def train_nano(
     path:str|Path, # A YAML file with the keys of `NanoRecipe`
     overrides:list[str]|None = None, # `"train.lr=3e-4"`, applied after the file

@@ -38,6 +38,7 @@ def frames(
     m = np.clip(np.rint(mel + mean), 0, 255).astype(np.uint8)
     return np.concatenate([m, np.zeros((-len(m)%STEP, BANDS), np.uint8)]).reshape(-1, STEP*BANDS)
 
+# %% ../../nbs/24_tokens.senses.ipynb #f5d88104
 def to_floats(
     frames:torch.Tensor, # (N, 320) uint8 from `frames`
 ) -> torch.Tensor: # (N, 320) float32, about −2 … 2
