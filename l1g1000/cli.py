@@ -91,14 +91,17 @@ def align(
 # %% ../nbs/95_cli.ipynb #529866c1
 @command
 def train(
-    recipe:Path, # A YAML file: data, model, train
+    recipe:Path, # A YAML file: data, model, train; or nano or nano-quick, which come along
     overrides:list[str]|None = None, # Changes to it, such as data=texts train.lr=3e-4 train.steps=200
     out:Path = Path("out/train"), # Checkpoints, logs, and in model/ the result; a run that was ended goes on
     json:bool = False, # Print as JSON?
 ) -> None:
-    "Train a model on text, as a recipe says"
-    from l1g1000.train.recipe import train_recipe
-    if done := train_recipe(recipe, overrides, out, say=lambda s: print(s, file=sys.stderr)): _tell(done, json)
+    "Train a model on text, or with data: moji on text, pictures and speech, as a recipe says"
+    from l1g1000.config import read_config
+    if not recipe.is_file() and (own := Path(__file__).with_name("recipes")/f"{recipe}.yaml").is_file(): recipe = own
+    if read_config(recipe, overrides).get("data") == "moji": from l1g1000.nano.train import train_nano as teach
+    else: from l1g1000.train.recipe import train_recipe as teach
+    if done := teach(recipe, overrides, out, say=lambda s: print(s, file=sys.stderr)): _tell(done, json)
 
 # %% ../nbs/95_cli.ipynb #e33920f9
 @command

@@ -77,12 +77,21 @@ def write_atomic(
     remove(aside)
     try:
         yield aside
+        _readable(aside)
         if aside.is_file():
             with open(aside, "rb+") as f: os.fsync(f.fileno())
         elif path.is_dir(): remove(path) # only a file can be replaced in one step
         os.replace(aside, path)
     finally: remove(aside)
 
+def _readable(path):
+    "Give files that only their owner may read the mode that any new file has here"
+    private = [o for o in (path, *path.rglob("*")) if o.is_file() and not o.stat().st_mode & 0o077]
+    if not private: return
+    os.umask(mask := os.umask(0o077))
+    for o in private: o.chmod(0o666 & ~mask)
+
+# %% ../nbs/00_core.ipynb #3148e3df
 def remove(
     path:str|Path, # A file, a folder, or nothing at all
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Callable
 import numpy as np, torch, torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor, nn
+from ..core import one_of
 from ..model.transformer import FRAME, PATCH
 from .facts import DEV_STYLE, DEV_VOICE, SPEAKER, SPOKEN, TEST_STYLE, TEST_VOICES, Facts
 from ..tokens.mix import IGNORE, Vocabulary
@@ -54,9 +55,11 @@ class Directions:
         self.hear = hear[self.at[f.utterance[hear, 0], f.utterance[hear, 1]] >= 0]
         self.lang, self.style = ([vocab.marker(f"<lang={l}>") for l in f.lists["lang"]], [[vocab.marker("<text>"), *vocab.tokenizer.encode(s)] for s in f.lists["style"]])
         self.spoken = number("lang", SPOKEN)
+        for k in ("names", "drawn", "said", "hear"):
+            if not len(getattr(self, k)): raise ValueError(f"the facts leave nothing to draw for {k!r}: gather more concepts, a smaller every=")
         self.mark = {k: vocab.marker(k) for k in ("<pad>", "<end>", "<picture>", "</picture>", "<sound>", "</sound>")}
 
-# %% ../../nbs/51_nano.documents.ipynb #64c0ddc9
+# %% ../../nbs/51_nano.documents.ipynb #33c7d524
 @patch
 def _text(self:Directions, n): return [self.lang[self.facts.name[n, 1]], *self.facts.pieces[n].tolist()]
 
@@ -68,6 +71,7 @@ def prompt(self:Directions,
     rng:np.random.Generator, # Chance
 ) -> tuple[list[int],list[int]]|None: # Ids, and for each the row of its vector in `looks` or `heard`, else -1; `None`: there is none
     "Something that stands for a concept"
+    one_of("kind", kind, KINDS)
     if kind == "picture":
         if (p := self.look_at(c, rng)) is None: return None
         return [PATCH], [int(p)]
@@ -85,12 +89,14 @@ def sound(self:Directions,
     a,b = self.facts.heard.span(int(u))
     return [FRAME]*(b-a), list(range(a, b))
 
+# %% ../../nbs/51_nano.documents.ipynb #fa070687
 @patch
 def answer(self:Directions,
     kind:str, # One of `KINDS`
     row:int, # Of `name`, `drawing` or `utterance`
 ) -> tuple[list[int],int]: # Ids, and how many of them ask: they are not learnt
     "What shall come out"
+    one_of("kind", kind, KINDS)
     f, m = self.facts, self.mark
     if kind == "text": return [*self._text(row), m["<end>"]], 1
     if kind == "picture":
@@ -99,7 +105,7 @@ def answer(self:Directions,
     first = self.vocab.spans["audio"].start
     return [self.lang[f.utterance[row, 1]], m["<sound>"], *(f.said[row].astype(int)+first).tolist(), m["</sound>"], m["<end>"]], 2
 
-# %% ../../nbs/51_nano.documents.ipynb #33c7d524
+# %% ../../nbs/51_nano.documents.ipynb #d84fd5ab
 @patch
 def document(self:Directions,
     source:str, # What is given: one of `KINDS`
@@ -108,6 +114,7 @@ def document(self:Directions,
 ) -> tuple[list[int],list[int],list[int]]|None: # Ids, labels, sources; `None`: this draw has no prompt
     "One document of a direction"
     f, lang = self.facts, None
+    one_of("kind", source, KINDS); one_of("kind", target, KINDS)
     if (source, target) == ("speech", "text"):
         u = self.hear[rng.integers(len(self.hear))]
         c, own = f.utterance[u, :2]
@@ -123,7 +130,18 @@ def document(self:Directions,
     (ids, at), (out, asks) = given, self.answer(target, row)
     return ids+out, [IGNORE]*(len(ids)+asks) + out[asks:], at + [-1]*len(out)
 
-# %% ../../nbs/51_nano.documents.ipynb #d84fd5ab
+# %% ../../nbs/51_nano.documents.ipynb #0fd471cd
+@patch
+def longest(self:Directions,
+    kind:tuple[str,str], # What is given, what is asked for
+) -> int: # Places, at most
+    "No document of a direction is longer"
+    f, size = self.facts, lambda ragged, rows: int(np.diff(ragged.ends, prepend=0)[rows].max())
+    name = 1 + size(f.pieces, self.names)
+    given = dict(text=name, picture=1, speech=size(f.heard, self.hear))[one_of("kind", kind[0], KINDS)]
+    return given + dict(text=name+1, picture=max(map(len, self.style))+f.drawings.shape[1]+3, speech=size(f.said, self.said)+4)[one_of("kind", kind[1], KINDS)]
+
+# %% ../../nbs/51_nano.documents.ipynb #e2dae547
 class Mixture:
     "Packed rows for the trainer: `mixture[i]` depends on `seed` and `i` alone"
     def __init__(self,
@@ -135,6 +153,9 @@ class Mixture:
     ):
         self.directions, self.rows, self.length, self.seed = directions, rows, length, seed
         self.kinds, w = list(weights), np.array(list(weights.values()), float)
+        if not len(w) or w.min() < 0 or not w.sum() > 0: raise ValueError(f"weights={weights}: give one or more directions, each 0 or more, not all 0")
+        if rows < 1 or seed < 0: raise ValueError(f"rows={rows}, seed={seed}: choose 1 row or more, and a seed of 0 or more")
+        if length < (most := max(map(directions.longest, self.kinds))): raise ValueError(f"length={length}: the longest document has {most} places, and would never be seen: choose {most} or more")
         self.shares = np.cumsum(w/w.sum())
 
     def __len__(self): return self.rows
@@ -175,12 +196,14 @@ class Senses:
             y = y.view(len(y), -1, BANDS).gather(2, band[:, None].expand(-1, y.shape[1]//BANDS, -1)).flatten(1) + .1*torch.randn_like(y)
         return dict(patches=x, frames=y)
 
-    def __call__(self,
-        model:nn.Module, # A `Transformer`
-        batch:dict[str,Tensor], # Of a `Mixture`
-    ) -> tuple[Tensor,Tensor]: # Sum and number
-        "How surprised the model is by the answers"
-        ids, labels = batch["ids"][:, :-1], batch["labels"][:, 1:]
-        counts = labels != IGNORE
-        scores = model(ids, at=counts, documents=batch["documents"][:, :-1], **self.vectors(ids, batch["source"][:, :-1], model.training))
-        return F.cross_entropy(scores, labels[counts], reduction="sum"), counts.sum()
+# %% ../../nbs/51_nano.documents.ipynb #29184c04
+@patch
+def __call__(self:Senses,
+    model:nn.Module, # A `Transformer`
+    batch:dict[str,Tensor], # Of a `Mixture`
+) -> tuple[Tensor,Tensor]: # Sum and number
+    "How surprised the model is by the answers"
+    ids, labels = batch["ids"][:, :-1], batch["labels"][:, 1:]
+    counts = labels != IGNORE
+    scores = model(ids, at=counts, documents=batch["documents"][:, :-1], **self.vectors(ids, batch["source"][:, :-1], model.training))
+    return F.cross_entropy(scores, labels[counts], reduction="sum"), counts.sum()

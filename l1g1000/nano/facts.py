@@ -9,12 +9,14 @@ __all__ = ['DRAWN', 'TEST_STYLE', 'DEV_STYLE', 'SPOKEN', 'SPEAKER', 'VOICES', 'T
            'Ragged', 'Facts', 'who_says', 'gather']
 
 # %% ../../nbs/50_nano.facts.ipynb #7cf83e74
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Sequence
+from zipfile import BadZipFile
 import numpy as np
-from ..core import fingerprint, home, progress, write_atomic
-from ..data.moji import load_moji, split_concept, split_pair
+from fastcore.basics import patch
+from ..core import fingerprint, home, one_of, progress, write_atomic
+from ..data.moji import World, load_moji, split_concept, split_pair
 from ..data.speech import load_speech, trim
 from ..tokens.audio import RATE, AudioTokenizer, to_mel
 from ..tokens.image import ImageTokenizer
@@ -30,7 +32,7 @@ VOICES = (SPEAKER, "f1", "f2", "f4", "f5", "m2", "m3", "m5", "m7", "Alex", "adam
 TEST_VOICES, DEV_VOICE = ("f3", "m8"), "linda" # never heard; heard by the evaluations during training
 HELD, LONGEST = .05, 24 # share of the names, and of the drawings, that are kept away; most pieces of a name
 
-# %% ../../nbs/50_nano.facts.ipynb #38433dda
+# %% ../../nbs/50_nano.facts.ipynb #36ba90d5
 @dataclass(frozen=True)
 class Ragged:
     "Arrays of different lengths, end to end"
@@ -38,9 +40,10 @@ class Ragged:
     ends:np.ndarray # (N,)
     @classmethod
     def of(cls,
-        arrays:Sequence, # `N` arrays
+        arrays:Sequence, # `N` arrays, 1 or more
     ) -> "Ragged": # The same, as one
         "Put them end to end"
+        if not len(arrays): raise ValueError("no array to keep: give one or more")
         return cls(np.concatenate([np.asarray(o) for o in arrays]), np.cumsum([len(o) for o in arrays]))
     def __len__(self): return len(self.ends)
     def span(self,
@@ -50,7 +53,7 @@ class Ragged:
         return (int(self.ends[i-1]) if i else 0), int(self.ends[i])
     def __getitem__(self, i): return self.flat[slice(*self.span(i))]
 
-# %% ../../nbs/50_nano.facts.ipynb #36ba90d5
+# %% ../../nbs/50_nano.facts.ipynb #b8bd9f71
 @dataclass(frozen=True)
 class Facts:
     "`N` names, `P` looks at pictures, `D` drawings, `U` utterances; concepts, languages, styles and voices are numbers in the lists"
@@ -65,23 +68,28 @@ class Facts:
     said:Ragged # (U, ids) sound ids
     utterance:np.ndarray # (U, 3): concept, language, voice
 
-    def save(self,
-        path:str|Path, # `"facts.npz"`
-    ):
-        "Write one file, whole or not at all"
-        arrays = {k: v for k,v in self.__dict__.items() if isinstance(v, np.ndarray)} | {f"{k}.{o}": getattr(v, o) for k,v in self.__dict__.items() if isinstance(v, Ragged) for o in ("flat", "ends")}
-        with write_atomic(path) as f:
-            with open(f, "wb") as o: np.savez(o, **arrays, **{f"lists.{k}": np.array(v) for k,v in self.lists.items()})
+# %% ../../nbs/50_nano.facts.ipynb #f901e62a
+@patch
+def save(self:Facts,
+    path:str|Path, # `"facts.npz"`
+) -> Path: # `path`
+    "Write one file, whole or not at all"
+    arrays = {k: v for k,v in self.__dict__.items() if isinstance(v, np.ndarray)} | {f"{k}.{o}": getattr(v, o) for k,v in self.__dict__.items() if isinstance(v, Ragged) for o in ("flat", "ends")}
+    with write_atomic(path) as f:
+        with open(f, "wb") as o: np.savez(o, **arrays, **{f"lists.{k}": np.array(v) for k,v in self.lists.items()})
+    return Path(path)
 
-    @classmethod
-    def load(cls,
-        path:str|Path, # What `save` wrote
-    ) -> "Facts": # All in memory
-        "Read the file"
-        z = dict(np.load(path))
-        ragged = {k: Ragged(z.pop(f"{k}.flat"), z.pop(f"{k}.ends")) for k in ("pieces", "heard", "said")}
-        lists = {k.removeprefix("lists."): z.pop(k).tolist() for k in list(z) if k.startswith("lists.")}
-        return cls(lists=lists, **ragged, **z)
+@patch(cls_method=True)
+def load(cls:Facts,
+    path:str|Path, # What `save` wrote
+) -> Facts: # All in memory
+    "Read the file; `ValueError` for any other one"
+    try: z = dict(np.load(path))
+    except (ValueError, EOFError, BadZipFile) as e: raise ValueError(f"{path} holds no facts ({e}): delete it, and gather them again") from e
+    if gone := [f"{k}.flat" for k in ("pieces", "heard", "said") if f"{k}.flat" not in z]: raise ValueError(f"{path} has no {gone[0]}: it holds no facts, gather them")
+    ragged = {k: Ragged(z.pop(f"{k}.flat"), z.pop(f"{k}.ends")) for k in ("pieces", "heard", "said")}
+    lists = {k.removeprefix("lists."): z.pop(k).tolist() for k in list(z) if k.startswith("lists.")}
+    return cls(lists=lists, **ragged, **z)
 
 # %% ../../nbs/50_nano.facts.ipynb #e07516cc
 def _number(values, known):
@@ -119,10 +127,10 @@ def who_says(
     i = SPOKEN.index(lang)
     return [(v, list(concepts) if v == SPEAKER else list(concepts[(k+i)%4::4])) for k,v in enumerate(VOICES)] + [(v, list(concepts[k::6])) for k,v in enumerate((*TEST_VOICES, DEV_VOICE))]
 
-def _speech(audio, lists):
+def _speech(audio, lists, spoken):
     "Every utterance as frames, and as ids where it is the speaker's"
     heard, said, rows = [], [], []
-    for l in progress(SPOKEN, "listening", unit="language"):
+    for l in progress(spoken, "listening", unit="language"):
         for v,some in who_says(l, lists["concept"]):
             spoken = load_speech([l], [v], concepts=some)
             for c,wave in zip(spoken["concept"], spoken["wave"]):
@@ -133,18 +141,35 @@ def _speech(audio, lists):
     c,l,v = zip(*rows)
     return Ragged.of(heard), Ragged.of(said), np.stack([_number(c, lists["concept"]), _number(l, lists["lang"]), _number(v, lists["voice"])], 1).astype(np.int16)
 
-# %% ../../nbs/50_nano.facts.ipynb #2a5298b6
+# %% ../../nbs/50_nano.facts.ipynb #0419b72c
+def _every(world, n):
+    "One concept in `n`, with its pictures and names"
+    if n == 1: return world
+    concepts = world.concepts.select(range(0, len(world.concepts), n))
+    keep = set(concepts["concept"])
+    pictures, names = (o.select(np.flatnonzero([c in keep for c in o["concept"]])) for o in (world.pictures, world.names))
+    return replace(world, concepts=concepts, pictures=pictures, names=names)
+
+def _kept(tokenizer, image, audio, part=()):
+    "Where what was gathered with these stands"
+    sums = [float(p.detach().double().sum()) for m in (image, audio) for p in m.parameters()]
+    return home("nano", f"facts-{fingerprint(tokenizer.inner.to_str(), sums, SPOKEN, VOICES, TEST_VOICES, HELD, LONGEST, 'layout 1', *part)}.npz")
+
+# %% ../../nbs/50_nano.facts.ipynb #11084990
 def gather(
     tokenizer:TextTokenizer, # Of the names
     image:ImageTokenizer, # Makes ids of pictures
     audio:AudioTokenizer, # Makes ids of sounds
-) -> Facts: # Read from the cache; gathered there first, in about ten minutes
+    every:int = 1, # Take one concept in so many; 1: all
+    spoken:Sequence[str] = SPOKEN, # Languages to be heard and spoken, of `SPOKEN`
+) -> Facts: # Read from the cache; gathered there first: all of it in about ten minutes
     "All that the documents are made of"
-    world = load_moji()
-    key = fingerprint(tokenizer.inner.to_str(), [float(p.double().sum()) for m in (image, audio) for p in m.parameters()], SPOKEN, VOICES, TEST_VOICES, HELD, LONGEST, "layout 1")
-    path = home("nano", f"facts-{key}.npz")
+    world, spoken = load_moji(), tuple(one_of("language", l, SPOKEN) for l in spoken)
+    if not spoken or not 1 <= every <= len(world.concepts)//20: raise ValueError(f"every={every}, spoken={spoken}: choose one concept in 1 … {len(world.concepts)//20}, and a language or more")
+    path = _kept(tokenizer, image, audio, () if (every, spoken) == (1, SPOKEN) else (every, spoken))
     if not path.is_file():
-        lists = dict(concept=list(world.concepts["concept"]), lang=world.langs, style=sorted(set(world.pictures["style"])), voice=[*VOICES, *TEST_VOICES, DEV_VOICE])
-        pieces, name = _names(world, tokenizer, lists)
-        Facts(lists, pieces, name, *_pictures(world, image, lists), *_speech(audio, lists)).save(path)
+        some = _every(world, every)
+        lists = dict(concept=list(some.concepts["concept"]), lang=world.langs, style=sorted(set(world.pictures["style"])), voice=[*VOICES, *TEST_VOICES, DEV_VOICE])
+        pieces, name = _names(some, tokenizer, lists)
+        Facts(lists, pieces, name, *_pictures(some, image, lists), *_speech(audio, lists, spoken)).save(path)
     return Facts.load(path)

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Callable
 import torch
 from safetensors.torch import save_file
+from .. import __version__
 from ..config import load_config
-from ..core import seed_everything, write_atomic, write_json
+from ..core import one_of, seed_everything, sha256_file, write_atomic, write_json
 from ..data.clip import checkpoint
 from ..model.config import ModelConfig
 from ..model.transformer import Transformer
 from .documents import Directions, Mixture, Senses
-from .facts import gather
+from .facts import SPOKEN, gather
 from ..tokens.audio import AudioTokenizer
 from ..tokens.image import ImageTokenizer
 from ..tokens.mix import Vocabulary
@@ -28,7 +29,7 @@ from ..train.batches import take
 from ..train.engine import Trainer
 from ..train.settings import TrainConfig
 
-# %% ../../nbs/53_nano.train.ipynb #ecad4454
+# %% ../../nbs/53_nano.train.ipynb #cbb31247
 @dataclass(frozen=True)
 class NanoRecipe:
     "What a recipe for nano may hold"
@@ -37,7 +38,15 @@ class NanoRecipe:
     length:int = 256 # Ids in a row
     data:str = "moji" # The moji world
     tokens:str = "nano-tokens" # A folder with `text.json`, `image.safetensors`, `audio.safetensors`
+    every:int = 1 # Take one concept in so many; 1: all
+    spoken:list[str] = field(default_factory=lambda: list(SPOKEN)) # Languages that are heard and spoken
+    until:int|None = None # A step at which to pause; left out: the end
 
+    def __post_init__(self):
+        one_of("data", self.data, ("moji",))
+        if self.until is not None and not 1 <= self.until <= self.train.steps: raise ValueError(f"until={self.until}: choose 1 … steps={self.train.steps}, or leave it out")
+
+# %% ../../nbs/53_nano.train.ipynb #38fdf882
 @dataclass(frozen=True)
 class Tokens:
     "The three tokenizers"
@@ -51,12 +60,15 @@ class Tokens:
     ) -> "Tokens": # Ready to use
         "Read all three"
         folder = Path(folder)
+        if gone := [o for o in ("text.json", "image.safetensors", "audio.safetensors") if not (folder/o).is_file()]: raise ValueError(f"{folder} holds no {gone[0]}: give a folder with the three tokenizers, or nano-tokens")
         return cls(TextTokenizer.load(folder/"text.json"), ImageTokenizer.load(folder/"image.safetensors"), AudioTokenizer.load(folder/"audio.safetensors"))
 
     @property
-    def vocabulary(self) -> Vocabulary: return Vocabulary(self.text, image=self.image.vocab_size, audio=self.audio.vocab_size)
+    def vocabulary(self) -> Vocabulary: # Text, then pictures, then sounds
+        "One vocabulary for all three"
+        return Vocabulary(self.text, image=self.image.vocab_size, audio=self.audio.vocab_size)
 
-# %% ../../nbs/53_nano.train.ipynb #cbb31247
+# %% ../../nbs/53_nano.train.ipynb #6bd562f4
 def nano_config(
     vocab:Vocabulary, # Its sizes
     **given, # Other fields of `ModelConfig`
@@ -64,6 +76,7 @@ def nano_config(
     "The shape of nano"
     return ModelConfig("nano", **dict(vocab_size=vocab.text, image_vocab_size=vocab.image, audio_vocab_size=vocab.audio, patch_size=128, frame_size=320, expert_size=80, max_length=256) | given)
 
+# %% ../../nbs/53_nano.train.ipynb #701c0619
 def watch(
     directions:Directions, # With `dev=True`
     senses:Senses, # The loss
@@ -83,7 +96,7 @@ def watch(
         return out
     return evaluate
 
-# %% ../../nbs/53_nano.train.ipynb #2e348c71
+# %% ../../nbs/53_nano.train.ipynb #5c018101
 def prepare_nano(
     recipe:NanoRecipe, # What to train
     out:str|Path, # Where the run keeps its checkpoints and logs
@@ -91,19 +104,24 @@ def prepare_nano(
 ) -> tuple[Trainer,Tokens]: # Ready for `fit()`
     "Gather the facts and make the model"
     tokens = Tokens.load(find_tokens(recipe.tokens))
-    vocab, facts = tokens.vocabulary, gather(tokens.text, tokens.image, tokens.audio)
+    cfg = nano_config(vocab := tokens.vocabulary, **recipe.model)
+    if cfg.max_length < recipe.length: raise ValueError(f"length={recipe.length}: the model has {cfg.max_length} places, choose at most that, or give it model.max_length={recipe.length}")
+    facts = gather(tokens.text, tokens.image, tokens.audio, recipe.every, recipe.spoken)
     seed_everything(recipe.train.seed)
     senses = Senses(facts)
     rows = Mixture(Directions(facts, vocab), recipe.train.steps*recipe.train.batch_size, recipe.length, recipe.train.seed)
     evaluate = watch(Directions(facts, vocab, dev=True), senses, recipe.length)
-    return Trainer(Transformer(nano_config(vocab, **recipe.model)), rows, recipe.train, out, loss_of=senses, evaluate=evaluate, say=say), tokens
+    return Trainer(Transformer(cfg), rows, recipe.train, out, loss_of=senses, evaluate=evaluate, say=say), tokens
 
 def find_tokens(
     name:str, # A checkpoint of the library, or a folder
 ) -> Path: # A folder
     "Where the tokenizers stand"
-    return Path(name) if (Path(name)/"text.json").is_file() else checkpoint(name)
+    if Path(name).is_dir(): return Path(name)
+    try: return checkpoint(name)
+    except ValueError as e: raise ValueError(f"tokens={name!r} is no folder; {e}") from e
 
+# %% ../../nbs/53_nano.train.ipynb #6bfc68ab
 def train_nano(
     path:str|Path, # A YAML file with the keys of `NanoRecipe`
     overrides:list[str]|None = None, # `"train.lr=3e-4"`, applied after the file
@@ -113,10 +131,11 @@ def train_nano(
     "Train nano as a recipe says, or go on with it"
     recipe, out = load_config(NanoRecipe, path, overrides), Path(out)
     trainer, tokens = prepare_nano(recipe, out, say)
-    trainer.fit()
-    save_nano(out/"model", trainer.result, tokens)
-    done = dict(steps=trainer.step, tokens=trainer.tokens, parameters=sum(p.numel() for p in trainer.bare.parameters()), best=trainer.best, model=str(out/"model"))
-    write_json(out/"result.json", done)
+    trainer.fit(until=recipe.until)
+    size = trainer.bare.cfg.params()
+    done = dict(steps=trainer.step, planned=recipe.train.steps, tokens=trainer.tokens, parameters=size.total, active=size.active, best=trainer.best)
+    save_nano(out/"model", trainer.result, tokens, command=f"l1g1000 train {path}", made_with=f"l1g1000 {__version__}, torch {torch.__version__}", seed=recipe.train.seed, **done)
+    write_json(out/"result.json", done := done | dict(model=str(out/"model")))
     return done
 
 # %% ../../nbs/53_nano.train.ipynb #f0930f2c
@@ -125,11 +144,13 @@ def save_nano(
     model:Transformer, # What was trained
     tokens:Tokens, # Its tokenizers
     dtype:torch.dtype = torch.float16, # What the files hold
+    **about, # What the manifest shall also say
 ) -> Path: # `folder`
-    "Weights, shape and tokenizers, whole or not at all"
+    "Weights, shape, tokenizers, and a manifest with their checksums, whole or not at all"
     with write_atomic(folder) as aside:
         aside.mkdir()
         save_file({k: v.to(dtype).contiguous() for k,v in model.state_dict().items()}, aside/"model.safetensors")
         write_json(aside/"config.json", asdict(model.cfg))
         tokens.text.save(aside/"text.json"); tokens.image.save(aside/"image.safetensors", dtype); tokens.audio.save(aside/"audio.safetensors", dtype)
+        write_json(aside/"manifest.json", about | dict(files={o.name: sha256_file(o) for o in sorted(aside.iterdir())}))
     return Path(folder)

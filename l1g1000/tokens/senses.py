@@ -13,9 +13,10 @@ from typing import Sequence
 import numpy as np, torch
 from PIL import Image
 from ..data.clip import Clip, checkpoint
-from .audio import BANDS, to_mel
+from ..data.speech import trim
+from .audio import BANDS, RATE, at_rate, to_mel
 
-# %% ../../nbs/24_tokens.senses.ipynb #04c68341
+# %% ../../nbs/24_tokens.senses.ipynb #2f6cc5ab
 LOOK, STEP = 128, 5 # numbers of a look at a picture; frames of 10 ms in a vector of sound
 
 @lru_cache(maxsize=1)
@@ -25,16 +26,19 @@ def see(
     pictures:Sequence[Image.Image], # `B` pictures of any size
 ) -> np.ndarray: # (B, 128) float32, of length sqrt(128)
     "What the picture tower of page 17 makes of pictures"
+    if not len(pictures): raise ValueError("no picture to look at: give one or more")
     return _clip().encode_images(list(pictures)).numpy()*LOOK**.5
 
 def frames(
     mel:np.ndarray, # (T, 64) uint8 from `to_mel`
 ) -> np.ndarray: # (ceil(T/5), 320) uint8
     "Five frames side by side, without their average loudness"
+    if mel.ndim != 2 or mel.shape[1] != BANDS or mel.dtype != np.uint8 or not len(mel): raise ValueError(f"a mel of shape {mel.shape} and {mel.dtype} is not (T, {BANDS}) of uint8 with T ≥ 1: take it from to_mel")
     mean = 128 - mel.mean()
     m = np.clip(np.rint(mel + mean), 0, 255).astype(np.uint8)
     return np.concatenate([m, np.zeros((-len(m)%STEP, BANDS), np.uint8)]).reshape(-1, STEP*BANDS)
 
+# %% ../../nbs/24_tokens.senses.ipynb #f5d88104
 def to_floats(
     frames:torch.Tensor, # (N, 320) uint8 from `frames`
 ) -> torch.Tensor: # (N, 320) float32, about −2 … 2
@@ -46,4 +50,5 @@ def hear(
     rate:int, # Samples a second
 ) -> np.ndarray: # (N, 320) uint8, 20 a second
     "A wave as the model hears it"
-    return frames(to_mel(wave, rate))
+    if len(trim(wave, rate)) < rate//20: raise ValueError(f"{len(wave)/rate:.2f} s of sound, of which less than 50 ms are not silent: speak longer, or nearer to the microphone")
+    return frames(to_mel(at_rate(wave, rate), RATE))

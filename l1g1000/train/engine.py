@@ -141,14 +141,17 @@ def _patient(trainer):
 @patch
 def fit(self:Trainer,
     resume:bool|str|Path = True, # Go on from the newest checkpoint of `out`? A path: from that one; `False`: begin, which needs an `out` without checkpoints
+    until:int|None = None, # A step at which to pause, with the rest of the schedule still to come; left out: the end
 ) -> list[dict]: # The lines of the log, one every `log_every` steps
     "Train to the end, or go on from where a run was ended"
+    if until is not None and until < 1: raise ValueError(f"until={until}: choose 1 or more, or leave it out")
     with self._alone(), _patient(self):
         self._begin(resume)
-        cfg, due = self.cfg, lambda every: self.step % every == 0 or self.step == self.cfg.steps
-        with progress(desc="train", total=cfg.steps, unit="step") if self.acc.is_main_process else nullcontext() as bar:
+        cfg, end = self.cfg, min(self.cfg.steps, until or self.cfg.steps)
+        due = lambda every: self.step % every == 0 or self.step == end
+        with progress(desc="train", total=end, unit="step") if self.acc.is_main_process else nullcontext() as bar:
             if bar is not None: bar.update(self.step)
-            while self.step < cfg.steps and not self.done:
+            while self.step < end and not self.done:
                 now = self._one_step()
                 if bar is not None: bar.update()
                 if due(cfg.log_every): self._log(now, bar)
@@ -156,7 +159,7 @@ def fit(self:Trainer,
                 improved = self.evaluate is not None and due(cfg.eval_every) and self._judge(bar)
                 stop = self.agreed or self.asked and self.acc.num_processes == 1
                 if improved or due(cfg.save_every) or self.done or stop: self._save()
-                if stop and not self.done and self.step < cfg.steps:
+                if stop and not self.done and self.step < end:
                     self.say(f"stopped at step {self.step}, which is saved: call fit again to go on")
                     raise KeyboardInterrupt
         self._tell("end")
