@@ -165,7 +165,7 @@ def _nano_made(about, scores):
 
 A sparse Transformer over text, picture and speech, in half precision: {about["parameters"]/1e6:.1f} million parameters, {about["active"]/1e6:.1f} million of them at work on a token; its eye is the picture tower of [moji-clip](moji-clip.md), its tokenizers are [nano-tokens](nano-tokens.md). `l1g1000.load("nano")` opens it, offline: `caption`, `draw`, `say`, `listen`, `generate`.
 
-Made by `{about["command"]}` ({about["made_with"]}), seed {about["seed"]}: {about["steps"]:,} of {about["planned"]:,} steps, {about["tokens"]/1e6:.0f} million learnt tokens in nine directions from {{text, picture, speech}} to {{text, picture, speech}}. Checksums stand in its `manifest.json`. Data: [the moji world](moji.md), with its licences; the voices are eSpeak NG's. Kept away: the style *fluent*, the voices *f3* and *m8*, one name in twenty, one drawing in twenty; *streamline* and *linda* were watched during training. Measured by `{scores["command"]}`; intervals are of 95 %:
+Made by `{about["command"]}` ({about["made_with"]}), seed {about["seed"]}: {about["steps"]:,} of {about["planned"]:,} steps, {about["learnt"]/1e6:.0f} million learnt tokens in nine directions from {{text, picture, speech}} to {{text, picture, speech}}. Checksums stand in its `manifest.json`. Data: [the moji world](moji.md), with its licences; the voices are eSpeak NG's. Kept away: the style *fluent*, the voices *f3* and *m8*, one name in twenty, one drawing in twenty; *streamline* and *linda* were watched during training. Measured by `{scores["command"]}`; intervals are of 95 %:
 
 """
 

@@ -35,6 +35,7 @@ def blurred(
     soft = F.interpolate(F.interpolate(x, scale_factor=small, mode="area"), x.shape[-2:], mode="bilinear")
     return torch.where(torch.rand(len(x), 1, 1, 1, generator=g) < .5, soft, x)
 
+# %% ../../nbs/55_evaluate.judge.ipynb #2b92e888
 @dataclass
 class PictureJudge:
     "Names a picture by the nearest mean of real ones"

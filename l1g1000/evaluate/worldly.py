@@ -40,6 +40,7 @@ def interval(
     low,high = np.quantile(right[k].sum(1)/count[k].sum(1), (.025, .975))
     return float(low), float(high)
 
+# %% ../../nbs/56_evaluate.worldly.ipynb #509f6c36
 @dataclass(frozen=True)
 class Score:
     "A share of right answers, and what it stands beside"

@@ -47,12 +47,11 @@ class Directions:
         look = np.flatnonzero(f.look[:, 1] == away_styles[1] if dev else ~np.isin(f.look[:, 1], away_styles))
         hear = np.flatnonzero(f.utterance[:, 2] == away_voices[-1] if dev else ~np.isin(f.utterance[:, 2], away_voices))
         self.names, self.drawn = np.flatnonzero(f.name[:, 2] == 0), np.flatnonzero(f.drawing[:, 2] == 0)
-        self.said, self.hear = np.flatnonzero(f.utterance[:, 2] == f.lists["voice"].index(SPEAKER)), hear
-        self.look_at, self.heard_of, self.named = (_By(r, t[r, 0], C) for r,t in ((look, f.look), (hear, f.utterance), (self.names, f.name)))
         self.at = np.full((C, len(f.lists["lang"])), -1)
         self.at[f.name[self.names, 0], f.name[self.names, 1]] = self.names
-        self.said = self.said[self.at[f.utterance[self.said, 0], f.utterance[self.said, 1]] >= 0] # what is said has a name that may be known
-        self.hear = hear[self.at[f.utterance[hear, 0], f.utterance[hear, 1]] >= 0]
+        known = self.at[f.utterance[:, 0], f.utterance[:, 1]] >= 0 # the name that is spoken may be learnt
+        self.hear, self.said = hear[known[hear]], np.flatnonzero(known & (f.utterance[:, 2] == f.lists["voice"].index(SPEAKER)))
+        self.look_at, self.heard_of, self.named = (_By(r, t[r, 0], C) for r,t in ((look, f.look), (self.hear, f.utterance), (self.names, f.name)))
         self.lang, self.style = ([vocab.marker(f"<lang={l}>") for l in f.lists["lang"]], [[vocab.marker("<text>"), *vocab.tokenizer.encode(s)] for s in f.lists["style"]])
         self.spoken = number("lang", SPOKEN)
         for k in ("names", "drawn", "said", "hear"):
@@ -193,7 +192,7 @@ class Senses:
             x = F.normalize(x, dim=-1)*x.shape[1]**.5
             shift = torch.randint(-2, 3, (len(ids),))[sound.nonzero()[:, 0]] # a higher or a lower voice
             band = (torch.arange(BANDS) + shift[:, None]).clamp(0, BANDS-1)
-            y = y.view(len(y), -1, BANDS).gather(2, band[:, None].expand(-1, y.shape[1]//BANDS, -1)).flatten(1) + .1*torch.randn_like(y)
+            y = y.view(len(y), y.shape[1]//BANDS, BANDS).gather(2, band[:, None].expand(-1, y.shape[1]//BANDS, -1)).flatten(1) + .1*torch.randn_like(y)
         return dict(patches=x, frames=y)
 
 # %% ../../nbs/51_nano.documents.ipynb #29184c04

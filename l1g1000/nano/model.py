@@ -37,6 +37,7 @@ class Prompt:
     patches:np.ndarray|None = None # (N, 128) float32, one for each `PATCH`
     frames:np.ndarray|None = None # (N, 320) uint8, one for each `FRAME`
 
+# %% ../../nbs/54_nano.model.ipynb #02cfe961
 class Nano:
     "The model with its tokenizers, eye and ear"
     def __init__(self,
@@ -83,6 +84,7 @@ def _filled(prompts, asks):
     if frames: given["frames"] = to_floats(torch.from_numpy(np.concatenate(frames)))
     return torch.tensor([[0]*n + o for n,o in zip(pads.tolist(), ids)]), pads if pads.any() else None, given
 
+# %% ../../nbs/54_nano.model.ipynb #20035ef8
 @patch
 @torch.inference_mode()
 def go_on(self:Nano,
@@ -134,6 +136,7 @@ def write(self:Nano,
     ids, sure = self.go_on([self.prompt(o) for o in prompts], [[self.vocab.marker(f"<lang={one_of('language', l, self.langs)}>")] for l in langs], self._allowed("text", end), end, most)
     return [(self.tokenizer.decode(o), s) for o,s in zip(ids, sure)]
 
+# %% ../../nbs/54_nano.model.ipynb #e93669bb
 @patch
 def paint(self:Nano,
     prompts:Sequence[Any], # As for `prompt`
@@ -150,6 +153,7 @@ def paint(self:Nano,
     ids,_ = self.go_on([self.prompt(o) for o in prompts], asks, allowed, -1, n, temperature, guidance, seed)
     return self.tokens.image.decode(torch.tensor(ids)-s.start)
 
+# %% ../../nbs/54_nano.model.ipynb #4633a76f
 @patch
 def speak(self:Nano,
     prompts:Sequence[Any], # As for `prompt`
@@ -173,6 +177,7 @@ def caption(self:Nano,
     "Name a thing"
     return self.write([self.prompt(what, source)], [lang])[0][0]
 
+# %% ../../nbs/54_nano.model.ipynb #7975d991
 @patch
 def listen(self:Nano,
     wave:np.ndarray, # (T,) int16, or floats −1 … 1
@@ -192,6 +197,7 @@ def draw(self:Nano,
     "Draw a thing"
     return self.paint([self.prompt(what, lang)], [style], **how)[0]
 
+# %% ../../nbs/54_nano.model.ipynb #c15fff0d
 @patch
 def say(self:Nano,
     what:Any, # A name; also a picture or a sound
@@ -202,6 +208,7 @@ def say(self:Nano,
     ids = self.speak([self.prompt(what, lang)], [lang], **how)[0]
     return (self.tokens.audio.decode(ids) if len(ids) else np.zeros(RATE//100, np.float32)), RATE
 
+# %% ../../nbs/54_nano.model.ipynb #c32e4ca1
 @patch
 def logits(self:Nano,
     ids:Tensor, # (B, T)
@@ -259,6 +266,7 @@ def load(cls:Nano,
     except (RuntimeError, OSError) as e: raise ValueError(f"{folder/'model.safetensors'}: {' '.join(str(e).split())[:200]}") from e
     return cls(model.float(), Tokens.load(folder))
 
+# %% ../../nbs/54_nano.model.ipynb #5f90e238
 def load(
     source:str|Path, # `"nano"`, `"smollm2"`, or the folder of a checkpoint
     **how, # For `model.hub.load`: `dtype`

@@ -10,6 +10,7 @@ __all__ = ['Panel']
 # %% ../../nbs/57_nano.panel.ipynb #ae751309
 from typing import Sequence
 import ipywidgets as w
+from fastcore.basics import patch
 from IPython.display import Audio, display
 from PIL import Image
 from .facts import DRAWN, SPOKEN
@@ -34,24 +35,32 @@ class Panel(w.VBox):
         for o,use in ((self.text, lambda v: v), (self.file, lambda v: v and bytes(v[0]["content"])), (self.example, lambda v: v)): o.observe(lambda e, use=use: self._take(use(e["new"])), "value")
         super().__init__([w.HBox([self.text, self.file, self.example]), w.HBox([self.lang, self.style, *self.buttons]), self.answer])
 
-    def name(self):
-        "Write its name in the language"
-        return self.nano.caption(self.what, self.lang.value, self.lang.value)
-    def draw(self):
-        "Draw it in the style"
-        return self.nano.draw(self.what, self.lang.value, self.style.value).resize((128, 128))
-    def say(self):
-        "Say its name in the language, if nano speaks it"
-        if self.lang.value not in SPOKEN: raise ValueError(f"nano speaks {', '.join(SPOKEN)}: choose one of these languages")
-        wave,rate = self.nano.say(self.what, self.lang.value)
-        return Audio(wave, rate=rate)
+# %% ../../nbs/57_nano.panel.ipynb #2db3291d
+@patch
+def name(self:Panel) -> str: # A name
+    "Write its name in the language"
+    return self.nano.caption(self.what, self.lang.value, self.lang.value)
 
-    def _take(self, what):
-        if what: self.what = what
+@patch
+def draw(self:Panel) -> Image.Image: # 128 × 128
+    "Draw it in the style"
+    return self.nano.draw(self.what, self.lang.value, self.style.value).resize((128, 128))
 
-    def _show(self, verb):
-        self.answer.clear_output(wait=True)
-        with self.answer:
-            if isinstance(self.what, Image.Image): display(self.what)
-            try: display(verb())
-            except ValueError as e: print(e)
+@patch
+def say(self:Panel) -> Audio: # To be heard
+    "Say its name in the language, if nano speaks it"
+    if self.lang.value not in SPOKEN: raise ValueError(f"nano speaks {', '.join(SPOKEN)}: choose one of these languages")
+    wave,rate = self.nano.say(self.what, self.lang.value)
+    return Audio(wave, rate=rate)
+
+@patch
+def _take(self:Panel, what):
+    if what: self.what = what
+
+@patch
+def _show(self:Panel, verb):
+    self.answer.clear_output(wait=True)
+    with self.answer:
+        if isinstance(self.what, Image.Image): display(self.what)
+        try: display(verb())
+        except ValueError as e: print(e)

@@ -133,7 +133,7 @@ def train_nano(
     trainer, tokens = prepare_nano(recipe, out, say)
     trainer.fit(until=recipe.until)
     size = trainer.bare.cfg.params()
-    done = dict(steps=trainer.step, planned=recipe.train.steps, tokens=trainer.tokens, parameters=size.total, active=size.active, best=trainer.best)
+    done = dict(steps=trainer.step, planned=recipe.train.steps, learnt=trainer.tokens, parameters=size.total, active=size.active, best=trainer.best)
     save_nano(out/"model", trainer.result, tokens, command=f"l1g1000 train {path}", made_with=f"l1g1000 {__version__}, torch {torch.__version__}", seed=recipe.train.seed, **done)
     write_json(out/"result.json", done := done | dict(model=str(out/"model")))
     return done
