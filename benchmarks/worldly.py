@@ -29,7 +29,7 @@ SEEDS = (0, 1, 2)
 
 def options():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--model", type=Path, help="a folder; left out, the one that ships")
+    p.add_argument("--model", type=Path, default=Path("out/nano/model"), help="the folder of a trained nano")
     p.add_argument("--out", type=Path, default=OUT)
     p.add_argument("--only", nargs="*", choices=list(PARTS), help="parts to measure again")
     p.add_argument("--some", type=int, default=1, help="take every so manieth example: a quick look")
@@ -247,7 +247,7 @@ def main():
     a = options()
     seed_everything(0)
     b = Bench(a)
-    model = sha256_file((a.model or checkpoint("nano"))/"model.safetensors")
+    model = sha256_file(a.model/"model.safetensors")
     done = read_json(a.out) if a.out.is_file() else {}
     if done.get("model") != model: done = {}
     for k,part in PARTS.items():

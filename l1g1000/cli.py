@@ -114,7 +114,7 @@ def ask(
     style:str = "noto", # Of a drawing: noto, twemoji or openmoji
     seed:int = 0, # Of a drawing
     out:Path|None = None, # Where a drawing or a sound goes; left out, drawing.png or speech.wav
-    model:Path = Path("nano"), # nano, the folder of one that you trained, or an artefact of the chain (out/quantize), which names pictures
+    model:Path = Path("out/nano/model"), # The folder of a nano that l1g1000 train nano made, or an artefact of the chain (out/quantize), which names pictures
     json:bool = False, # Print as JSON?
 ) -> None:
     "Ask nano: name a picture or a sound, draw a name, or say it"
@@ -122,9 +122,10 @@ def ask(
     if len(given) != 1: raise ValueError(f"{' and '.join('--'+k for k in given) or 'no question'}: give one of --picture FILE, --listen FILE, --draw NAME, --say NAME")
     (verb, what), = given.items()
     if verb in ("picture", "listen") and not what.is_file(): raise ValueError(f"no file at {what}: check the path")
-    if model != Path("nano") and not (model/"image.safetensors").is_file(): return _tell(_of_chain(model, verb, what, lang), json)
-    from l1g1000.nano.model import load, read_wave, write_wave
-    nano = load(str(model))
+    if (model/"artefact.json").is_file(): return _tell(_of_chain(model, verb, what, lang), json)
+    if not model.is_dir(): raise ValueError(f"no model at {model}: train one with l1g1000 train nano --out {model.parent}, or give --model FOLDER")
+    from l1g1000.nano.model import Nano, read_wave, write_wave
+    nano = Nano.load(model)
     if verb == "picture": answer = dict(name=nano.caption(what, lang))
     elif verb == "listen": answer = dict(name=nano.listen(*read_wave(what), lang))
     elif verb == "draw": answer = dict(written=str(_png(nano.draw(draw, lang, style, seed=seed), out or Path("drawing.png"))))
@@ -140,7 +141,7 @@ def _of_chain(artefact, verb, picture, lang):
     "Names of a picture, by an artefact of the chain"
     from l1g1000.serve.service import Service
     service = Service(artefact)
-    if verb != "picture": raise ValueError(f"--{verb}: {artefact} is an artefact of the chain, which names pictures; leave --model out to ask nano")
+    if verb != "picture": raise ValueError(f"--{verb}: {artefact} is an artefact of the chain, which names pictures; give the folder of a nano")
     best = service.encode(service.predict([service.decode(picture.read_bytes())])[0], lang, 5)
     return {o["concept"]: f"{o['score']:.2f}  {o['name']}" for o in best["top"]}
 

@@ -65,7 +65,7 @@ def test_a_home_that_nobody_can_write(tmp_path): refused(cli("data", L1G1000_HOM
     (("chain", "--out", "/proc/none"), "choose another"),
     (("ask", "--picture", "x.png"), "no file at x.png"),
     (("ask", "--draw", "cat", "--say", "cat"), "--draw and --say: give one of"),
-    (("ask", "--draw", "cat", "--model", "nowhere"), "no artefact.json"),
+    (("ask", "--draw", "cat", "--model", "nowhere"), "no model at nowhere"),
 ])
 def test_a_wrong_word(args, said, cache, tmp_path):
     refused(cli(*args, *(() if "--out" in args or args[0] != "chain" else ("--out", tmp_path/"out"))), said)

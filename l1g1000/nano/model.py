@@ -19,7 +19,6 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 from ..core import one_of, read_json, sha256_file, write_atomic
-from ..data.clip import checkpoint
 from ..model import hub
 from ..model.config import ModelConfig
 from ..model.transformer import FRAME, PATCH, Transformer
@@ -252,10 +251,10 @@ def read_wave(
 # %% ../../nbs/54_nano.model.ipynb #c97f6d40
 @patch(cls_method=True)
 def load(cls:Nano,
-    folder:str|Path|None = None, # What `save_nano` wrote; left out: the one that ships with the library
+    folder:str|Path, # What `save_nano` wrote
 ) -> Nano: # Ready to answer
     "Read a checkpoint, every tensor and every checksum accounted for"
-    folder = checkpoint("nano") if folder is None else Path(folder)
+    folder = Path(folder)
     for f in ("config.json", "model.safetensors", "text.json", "image.safetensors", "audio.safetensors"):
         if not (folder/f).is_file(): raise ValueError(f"{folder} holds no {f}: give the folder of a trained nano")
     if (folder/"manifest.json").is_file():
@@ -268,9 +267,8 @@ def load(cls:Nano,
 
 # %% ../../nbs/54_nano.model.ipynb #5f90e238
 def load(
-    source:str|Path, # `"nano"`, `"smollm2"`, or the folder of a checkpoint
+    source:str|Path, # The folder of a checkpoint, or `"smollm2"`
     **how, # For `model.hub.load`: `dtype`
 ) -> Any: # A `Nano`, or what `model.hub.load` gives
-    "Open a model by name, offline"
-    if str(source) == "nano": return Nano.load()
+    "Open a model, offline"
     return Nano.load(source) if (Path(source)/"image.safetensors").is_file() else hub.load(source, **how)

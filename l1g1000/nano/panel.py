@@ -20,7 +20,7 @@ from .model import Nano
 class Panel(w.VBox):
     "Ask nano by hand"
     def __init__(self,
-        nano:Nano, # From `load("nano")`
+        nano:Nano, # From `l1g1000.load`
         examples:Sequence[Image.Image] = (), # Pictures to choose from
     ):
         self.nano, self.what = nano, "red heart"
