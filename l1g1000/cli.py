@@ -132,6 +132,7 @@ def ask(
     else: answer = dict(written=str(write_wave(out or Path("speech.wav"), *nano.say(say, lang))))
     _tell(answer, json)
 
+# %% ../nbs/95_cli.ipynb #e1ee1400
 def _png(picture, path):
     from l1g1000.core import write_atomic
     with write_atomic(path) as f: picture.resize((256, 256)).save(f, "PNG")

@@ -116,7 +116,7 @@ def watched(
 def experts(
     model:nn.Module, # Any model with `MoE` layers
     how:str, # `"off"`: only the shared expert; `"forced"`: every token goes to the same first experts
-):
+): # Gives the model
     "The same model with its experts switched off, or forced"
     one_of("way", how, ("off", "forced"))
     layers = [m for m in model.modules() if isinstance(m, MoE)]
