@@ -24,7 +24,7 @@ def cache():
 @pytest.fixture
 def mine(cache, tmp_path):
     "A copy of the cache that may be spoilt"
-    shutil.copytree(cache, tmp_path/"home", ignore=shutil.ignore_patterns(".*"))
+    shutil.copytree(cache, tmp_path/"home", ignore=shutil.ignore_patterns(".*", "nano", "judges", "speech", "smollm2*")) # not what is large and not needed
     return tmp_path/"home"
 
 OFFLINE = dict(npm_config_registry="http://127.0.0.1:9", npm_config_cache="/nowhere", NPM_CONFIG_FETCH_RETRIES=0)
