@@ -72,7 +72,8 @@ def test_a_script_that_fails_is_named_and_restarts_end(tmp_path):
 
 def test_nothing_is_left_when_the_job_is_interrupted(tmp_path):
     (tmp_path/"waits.py").write_text(f"import os, time\nopen({str(tmp_path)!r} + '/' + str(os.getpid()), 'w')\ntime.sleep(100)\n")
-    job = subprocess.Popen([sys.executable, "-c", f"from l1g1000.train.parallel import launch; launch([{str(tmp_path/'waits.py')!r}], 2)"], stderr=subprocess.PIPE)
+    job = subprocess.Popen([sys.executable, "-c", f"from l1g1000.train.parallel import launch; launch([{str(tmp_path/'waits.py')!r}], 2)"], stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) # a shell's background job would hand down a deaf ear to Ctrl-C
     ids = lambda: [int(o.name) for o in tmp_path.iterdir() if o.name.isdigit()]
     end = time.monotonic() + 60
     while len(ids()) < 2 and time.monotonic() < end: time.sleep(.1)
