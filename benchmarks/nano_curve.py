@@ -1,9 +1,9 @@
-"""The log of nano's training, thinned to what a plot needs: every evaluation, and as many steps as make 200 lines in all.
+"""The log of nano's first minutes, thinned to what a plot needs: every evaluation, and as many steps as make 200 lines in all.
 
-    l1g1000 train nano --out out/nano
+    l1g1000 train nano-quick --out out/nano
     python benchmarks/nano_curve.py [--log out/nano/log.jsonl]
 
-Writes nano_curve.json here; without a log the one that is there stays, since the training takes hours.
+Writes nano_curve.json here; without a log the one that is there stays.
 """
 import argparse, json
 from pathlib import Path
@@ -24,9 +24,9 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--log", type=Path, default=HERE.parent/"out"/"nano"/"log.jsonl", help="what the training wrote")
     a = p.parse_args()
-    if not a.log.is_file(): return print(f"no log at {a.log}: nano_curve.json stays as it is; train with l1g1000 train nano --out out/nano")
+    if not a.log.is_file(): return print(f"no log at {a.log}: nano_curve.json stays as it is; train with l1g1000 train nano-quick --out out/nano")
     text = a.log.read_text(encoding="utf-8")
     lines = [json.loads(o) for o in text[:text.rfind("\n")+1].splitlines()]
-    write_json(HERE/"nano_curve.json", dict(command="l1g1000 train nano --out out/nano", made_with=versions(), lines=thin(lines, MOST)))
+    write_json(HERE/"nano_curve.json", dict(command="l1g1000 train nano-quick --out out/nano", made_with=versions(), lines=thin(lines, MOST)))
 
 if __name__ == "__main__": main()

@@ -20,7 +20,6 @@ from l1g1000.model.transformer import FRAME, PATCH
 from l1g1000.nano.documents import WEIGHTS, Directions, Mixture, Senses
 from l1g1000.nano.facts import DEV_STYLE, DEV_VOICE, DRAWN, SPEAKER, SPOKEN, TEST_STYLE, TEST_VOICES, gather
 from l1g1000.nano.model import Nano, Prompt
-from l1g1000.picture import to_pixels
 from l1g1000.tokens.audio import RATE, to_mel
 from l1g1000.train.batches import take
 

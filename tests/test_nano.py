@@ -86,3 +86,27 @@ def test_the_rows_of_the_long_run_stay_what_they_were():
     assert {i: fingerprint({k: v.tolist() for k,v in rows[i].items()}) for i in PINNED} == PINNED
     dev = Mixture(Directions(facts, tokens.vocabulary, dev=True), 48, seed=1)
     assert fingerprint({k: v.tolist() for k,v in dev[0].items()}) == "6912b18fdd66c725"
+
+def test_asked_on_the_command_line(tmp_path, capsys, monkeypatch):
+    import wave
+    from PIL import Image
+    from l1g1000.cli import main
+    from l1g1000.model.transformer import Transformer
+    from l1g1000.nano.train import Tokens, find_tokens, nano_config, save_nano
+    def ask(*args):
+        with pytest.raises(SystemExit) as end: main(["ask", *map(str, args), "--model", str(tmp_path/"model"), "--json"])
+        out, err = capsys.readouterr()
+        return json.loads(out) if end.value.code == 0 else err
+    monkeypatch.chdir(tmp_path)
+    assert "l1g1000 train nano --out" in ask("--draw", "sun")
+    tokens = Tokens.load(find_tokens("nano-tokens"))
+    save_nano(tmp_path/"model", Transformer(nano_config(tokens.vocabulary)), tokens) # it never learnt: answers are nonsense, but answers
+    assert ask("--draw", "sun") == dict(written="drawing.png") and Image.open("drawing.png").size == (256, 256)
+    assert ask("--say", "sol", "--lang", "es", "--out", tmp_path/"sol.wav") == dict(written=str(tmp_path/"sol.wav"))
+    with wave.open(str(tmp_path/"sol.wav")) as f: assert f.getframerate() == 16000 and f.getnframes() > 100
+    assert isinstance(ask("--picture", "drawing.png", "--lang", "sw")["name"], str)
+    assert "unknown language 'xx'" in ask("--picture", "drawing.png", "--lang", "xx")
+    assert isinstance(ask("--listen", tmp_path/"sol.wav")["name"], str)
+    assert "Choose from: de, en" in ask("--say", "sun", "--lang", "af") and "no readable WAV" in ask("--listen", "drawing.png")
+    (tmp_path/"model"/"config.json").write_text("{}")
+    assert "was altered or cut" in ask("--draw", "sun")

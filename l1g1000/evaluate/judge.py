@@ -11,7 +11,7 @@ __all__ = ['blurred', 'PictureJudge', 'learn_picture_judge', 'phonemes', 'Speech
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Sequence
+from typing import Sequence
 import numpy as np, torch, torch.nn.functional as F
 from datasets import Dataset
 from fastcore.basics import patch

@@ -8,7 +8,6 @@ Docs: https://l1g1000.github.io/l1g1000/nano.documents.html.md"""
 __all__ = ['KINDS', 'WEIGHTS', 'Directions', 'Mixture', 'Senses']
 
 # %% ../../nbs/51_nano.documents.ipynb #416e87c7
-from typing import Callable
 import numpy as np, torch, torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor, nn

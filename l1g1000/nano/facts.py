@@ -16,7 +16,7 @@ from zipfile import BadZipFile
 import numpy as np
 from fastcore.basics import patch
 from ..core import fingerprint, home, one_of, progress, write_atomic
-from ..data.moji import World, load_moji, split_concept, split_pair
+from ..data.moji import load_moji, split_concept, split_pair
 from ..data.speech import load_speech, trim
 from ..tokens.audio import RATE, AudioTokenizer, to_mel
 from ..tokens.image import ImageTokenizer
@@ -106,7 +106,7 @@ def _names(world, tokenizer, lists):
     return Ragged.of([np.array(ids[i], np.int16) for i in keep]), table[keep].astype(np.int16)
 
 def _pictures(world, image, lists):
-    "Looks at every picture of the artists that may be seen, and drawings of `DRAWN`"
+    "Looks at every picture, of the test style too (page 51 leaves it out), and drawings of `DRAWN`"
     look, rows, looks = [], [], []
     for s in progress(lists["style"], "looking", unit="style"):
         some = world.pictures.filter(lambda o: o == s, input_columns=["style"])
@@ -132,8 +132,8 @@ def _speech(audio, lists, spoken):
     heard, said, rows = [], [], []
     for l in progress(spoken, "listening", unit="language"):
         for v,some in who_says(l, lists["concept"]):
-            spoken = load_speech([l], [v], concepts=some)
-            for c,wave in zip(spoken["concept"], spoken["wave"]):
+            rows_of = load_speech([l], [v], concepts=some)
+            for c,wave in zip(rows_of["concept"], rows_of["wave"]):
                 if len(trim(wave, RATE)) < RATE//20: continue # nothing was said
                 mel = to_mel(wave, RATE)
                 heard.append(frames(mel)); said.append(audio.encode_mel(mel).astype(np.int16) if v == SPEAKER else np.zeros(0, np.int16))

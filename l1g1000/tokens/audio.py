@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Sequence
 import numpy as np, torch
 from fastcore.basics import patch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from scipy.signal import resample_poly
-from torch import Tensor, nn
-from ..core import seed_everything, write_atomic
+from torch import nn
+from ..core import seed_everything
 from ..data.learn import FitConfig, fit, param_groups
 from ..data.speech import log_mel, mel_bank, to_float, trim
-from .image import from_ids, quantize, to_ids
+from .image import Quantized, from_ids, quantize, to_ids
 
 # %% ../../nbs/22_tokens.audio.ipynb #4f317333
 RATE, BANDS, LOW, HIGH = 16000, 64, -12., 6. # samples a second; mel bands; the range of log-mels that is kept
@@ -68,9 +66,9 @@ class _Res(nn.Module):
     def forward(self, x): return x + self.f(x)
 
 # %% ../../nbs/22_tokens.audio.ipynb #9fc8b782
-class AudioTokenizer(nn.Module):
+class AudioTokenizer(Quantized):
     "Log-mels to ids and back, an id every 30 ms"
-    stride, levels = 3, (8, 5, 5, 5) # frames behind an id; values of the four numbers behind it
+    stride = 3 # frames behind an id
 
     def __init__(self,
         width:int = 128, # Channels
@@ -80,16 +78,8 @@ class AudioTokenizer(nn.Module):
         self.enc = nn.Sequential(nn.Conv1d(BANDS, w, 3, padding=1), _Res(w), nn.Conv1d(w, w, 3, 3), _Res(w), _Res(w, 2), nn.SiLU(), nn.Conv1d(w, n, 1))
         self.dec = nn.Sequential(nn.Conv1d(n, w, 3, padding=1), _Res(w), _Res(w, 2), _Res(w, 4), nn.ConvTranspose1d(w, w, 3, 3), _Res(w), _Res(w, 2), nn.SiLU(), nn.Conv1d(w, BANDS, 3, padding=1))
 
-    @property
-    def vocab_size(self) -> int: # 1,000
-        "How many ids there are"
-        return math.prod(self.levels)
-
-    def forward(self,
-        x:Tensor, # (B, 64, T), −1 … 1
-    ) -> Tensor: # (B, 64, T//3*3)
-        "There and back, as in training"
-        return self.dec(quantize(self.enc(x).movedim(1, -1), self.levels).movedim(-1, 1))
+    @staticmethod
+    def _width(state): return len(state["enc.0.weight"])
 
 # %% ../../nbs/22_tokens.audio.ipynb #e8c66836
 @patch
@@ -174,26 +164,3 @@ def learn_audio_tokenizer(
         return gap.abs().mean() + gap.pow(2).mean() + gap.diff().abs().mean()/2
     history = fit("sound ids", loss_of, param_groups(net, .01), cfg, resume)
     return net.eval(), history
-
-# %% ../../nbs/22_tokens.audio.ipynb #b49e8447
-@patch
-def save(self:AudioTokenizer,
-    path:str|Path, # `"audio.safetensors"`
-    dtype:torch.dtype = torch.float32, # `torch.float16` halves the file
-) -> Path: # `path`
-    "Write the weights, whole or not at all"
-    with write_atomic(path) as f: save_file({k: v.to(dtype).contiguous() for k,v in self.state_dict().items()}, f)
-    return Path(path)
-
-@patch(cls_method=True)
-def load(cls:AudioTokenizer,
-    path:str|Path, # What `save` wrote
-) -> AudioTokenizer: # Ready to use
-    "Read the weights; `ValueError` names a file that has others"
-    if not Path(path).is_file(): raise ValueError(f"there is no file {path}: save a tokenizer there first")
-    try:
-        state = load_file(path)
-        self = cls(len(state["enc.0.weight"]))
-        self.load_state_dict(state)
-    except (KeyError, RuntimeError, SafetensorError) as e: raise ValueError(f"{path} holds no audio tokenizer: {' '.join(str(e).split())[:200]}") from e
-    return self.float().eval()

@@ -25,7 +25,7 @@ def _clip(): return Clip(checkpoint("moji-clip"))
 def see(
     pictures:Sequence[Image.Image], # `B` pictures of any size
 ) -> np.ndarray: # (B, 128) float32, of length sqrt(128)
-    "What the picture tower of page 17 makes of pictures"
+    "What moji-clip's picture tower (page 15) makes of pictures"
     if not len(pictures): raise ValueError("no picture to look at: give one or more")
     return _clip().encode_images(list(pictures)).numpy()*LOOK**.5
 

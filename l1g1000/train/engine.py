@@ -20,13 +20,13 @@ from accelerate.utils import gather_object
 from fastcore.basics import patch
 from filelock import FileLock, Timeout
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from ..core import progress, seed_everything, write_atomic, write_json
 from ..model.moe import balance
 from ..tokens.mix import IGNORE
 from .batches import Stream, count_rows, data_key, take
 from .checkpoint import check_checkpoint, newest, read_state, rng_state, save_checkpoint, set_rng_state, write_state
-from .optim import make_optimizer, schedule
+from .optim import follow, make_optimizer, schedule
 from .parallel import full_state, load_full_state, make_accelerator
 from .settings import TrainConfig, precision, split_batch, token_loss
 
@@ -56,7 +56,7 @@ class Trainer:
         model = model.to(self.acc.device)
         self.model, self.opt = self.acc.prepare(model, make_optimizer(model, cfg.optimizer, cfg.lr, cfg.weight_decay))
         self.params = [p for p in self.model.parameters() if p.requires_grad]
-        self.ema = AveragedModel(self.bare, multi_avg_fn=get_ema_multi_avg_fn(cfg.ema)) if cfg.ema else None
+        self.ema = AveragedModel(self.bare, multi_avg_fn=follow(cfg.ema)) if cfg.ema else None
         self.step, self.tokens, self.best, self.worse, self.done = 0, 0, None, 0, False # best: step and loss; worse: evaluations since then
 
 # %% ../../nbs/48_train.engine.ipynb #c7b69fe0

@@ -33,7 +33,7 @@ class TrainConfig:
     clip:float = 1. # The longest gradient that is taken as it is; 0: any
     fp16:bool = False # Compute in float16, with a scaled loss?
     bf16:bool = False # Compute in bfloat16?
-    ema:float = 0. # Share of the old in an average of the weights, such as 0.999; 0: no average
+    ema:float = 0. # Share of the old in an average of the weights, such as 0.999, less in the first steps; 0: no average
     seed:int = 0 # Of the order of the rows, and of dropout
     log_every:int = 10 # Steps between two lines of the log
     eval_every:int = 100 # Steps between two evaluations
