@@ -1,4 +1,4 @@
-"""Nine directions, measured where nothing was learnt: pictures of a new artist, voices never heard, drawings and speech before judges
+"""The rulers for nine directions: names letter by letter, intervals over concepts, judges, and the experts watched at work
 
 Docs: https://l1g1000.github.io/l1g1000/evaluate.worldly.html.md"""
 
