@@ -49,7 +49,8 @@ class Score:
     beside:dict[str,float] # Baselines: name → share
 
     def summary(self) -> dict: # For JSON
-        "Share, interval, number, baselines"
+        "Share, interval, number, baselines; the number alone where nothing was asked"
+        if not len(self.hits): return dict(count=0)
         low,high = interval(self.hits, self.groups)
         return dict(share=float(np.mean(self.hits)), low=low, high=high, count=len(self.hits), beside=self.beside)
 

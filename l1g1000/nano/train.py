@@ -24,6 +24,7 @@ from .facts import SPOKEN, gather
 from ..tokens.audio import AudioTokenizer
 from ..tokens.image import ImageTokenizer
 from ..tokens.mix import Vocabulary
+from ..tokens.senses import BANDS, LOOK, STEP
 from ..tokens.text import TextTokenizer
 from ..train.batches import take
 from ..train.engine import Trainer
@@ -74,7 +75,7 @@ def nano_config(
     **given, # Other fields of `ModelConfig`
 ) -> ModelConfig: # Of the size nano
     "The shape of nano"
-    return ModelConfig("nano", **dict(vocab_size=vocab.text, image_vocab_size=vocab.image, audio_vocab_size=vocab.audio, patch_size=128, frame_size=320, expert_size=80, max_length=256) | given)
+    return ModelConfig("nano", **dict(vocab_size=vocab.text, image_vocab_size=vocab.image, audio_vocab_size=vocab.audio, patch_size=LOOK, frame_size=STEP*BANDS, expert_size=80, max_length=256) | given)
 
 # %% ../../nbs/53_nano.train.ipynb #701c0619
 def watch(
