@@ -78,23 +78,25 @@ class Quantized(nn.Module):
         "There and back, as in training"
         return self.dec(quantize(self.enc(x).movedim(1, -1), self.levels).movedim(-1, 1))
 
-    def save(self,
-        path:str|Path, # `"image.safetensors"`
-        dtype:torch.dtype = torch.float32, # `torch.float16` halves the file
-    ) -> Path: # `path`
-        "Write the weights, whole or not at all"
-        with write_atomic(path) as f: save_file({k: v.to(dtype).contiguous() for k,v in self.state_dict().items()}, f)
-        return Path(path)
+# %% ../../nbs/21_tokens.image.ipynb #b33b6f35
+@patch
+def save(self:Quantized,
+    path:str|Path, # `"image.safetensors"`
+    dtype:torch.dtype = torch.float32, # `torch.float16` halves the file
+) -> Path: # `path`
+    "Write the weights, whole or not at all"
+    with write_atomic(path) as f: save_file({k: v.to(dtype).contiguous() for k,v in self.state_dict().items()}, f)
+    return Path(path)
 
-    @classmethod
-    def load(cls,
-        path:str|Path, # What `save` wrote
-    ) -> "Quantized": # Ready to use
-        "Read the weights; `ValueError` names a file that has others"
-        if not Path(path).is_file(): raise ValueError(f"there is no file {path}: save a tokenizer there first")
-        try: (self := cls(cls._width(state := load_file(path)))).load_state_dict(state)
-        except (KeyError, RuntimeError, SafetensorError) as e: raise ValueError(f"{path} holds no {cls.__name__}: {' '.join(str(e).split())[:200]}") from e
-        return self.float().eval()
+@patch(cls_method=True)
+def load(cls:Quantized,
+    path:str|Path, # What `save` wrote
+) -> Quantized: # Ready to use
+    "Read the weights; `ValueError` names a file that has others"
+    if not Path(path).is_file(): raise ValueError(f"there is no file {path}: save a tokenizer there first")
+    try: (self := cls(cls._width(state := load_file(path)))).load_state_dict(state)
+    except (KeyError, RuntimeError, SafetensorError) as e: raise ValueError(f"{path} holds no {cls.__name__}: {' '.join(str(e).split())[:200]}") from e
+    return self.float().eval()
 
 # %% ../../nbs/21_tokens.image.ipynb #6f95ecea
 class ImageTokenizer(Quantized):
