@@ -28,9 +28,9 @@ class _By:
         return self.rows[rng.integers(a, b)] if b > a else None
 
 KINDS = ("text", "picture", "speech")
-WEIGHTS = {("picture", "text"): 64., ("speech", "text"): 8., ("text", "text"): 7., # of documents
-    ("text", "picture"): 7., ("picture", "picture"): 1., ("speech", "picture"): 1.,
-    ("text", "speech"): 7., ("picture", "speech"): 1., ("speech", "speech"): 1.}
+WEIGHTS = {("picture", "text"): 64., ("speech", "text"): 8., ("text", "text"): 4., # of documents
+    ("text", "picture"): 6., ("picture", "picture"): .6, ("speech", "picture"): .6,
+    ("text", "speech"): 6., ("picture", "speech"): .6, ("speech", "speech"): .6}
 
 # %% ../../nbs/51_nano.documents.ipynb #b5a2b62b
 class Directions:
@@ -52,7 +52,7 @@ class Directions:
         self.hear, self.said = hear[known[hear]], np.flatnonzero(known & (f.utterance[:, 2] == f.lists["voice"].index(SPEAKER)))
         self.look_at, self.heard_of, self.named = (_By(r, t[r, 0], C) for r,t in ((look, f.look), (self.hear, f.utterance), (self.names, f.name)))
         self.lang, self.style = ([vocab.marker(f"<lang={l}>") for l in f.lists["lang"]], [[vocab.marker("<text>"), *vocab.tokenizer.encode(s)] for s in f.lists["style"]])
-        self.spoken = number("lang", SPOKEN)
+        self.spoken, self.english = number("lang", SPOKEN), f.lists["lang"].index("en")
         for k in ("names", "drawn", "said", "hear"):
             if not len(getattr(self, k)): raise ValueError(f"the facts leave nothing to draw for {k!r}: gather more concepts, a smaller every=")
         self.mark = {k: vocab.marker(k) for k in ("<pad>", "<end>", "<picture>", "</picture>", "<sound>", "</sound>")}
@@ -121,6 +121,7 @@ def document(self:Directions,
         rows, table = dict(text=(self.names, f.name), picture=(self.drawn, f.drawing), speech=(self.said, f.utterance))[target]
         row = rows[rng.integers(len(rows))]
         c = table[row, 0]
+        if (source, target) == ("picture", "text") and rng.random() < .05 and (n := self.at[c, self.english]) >= 0: row = n # asked most often
         if (source, target) == ("text", "speech") and rng.random() < .9: lang = f.utterance[row, 1]
         if (source, target) == ("text", "picture") and rng.random() < .5 and self.at[c, l := rng.choice(self.spoken)] >= 0: lang = l # half in the large languages
         given = ([], []) if (source, target) == ("text", "picture") and rng.random() < .1 else self.prompt(source, c, lang, rng) # without a name: for guidance
