@@ -1,6 +1,7 @@
 "What the tests share: where the repository stands, one thread, no hub, no progress bars, a kernel of this Python"
 import json, os, re, secrets, shutil, socket, subprocess, sys, time, urllib.request
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 import pytest
@@ -74,6 +75,12 @@ def slowness(reference=.03, rounds=15):
     REPORT.append(f"this machine, at the start: {times:.1f} times as slow as the reference")
     return times
 
+def slowest(nb, count=3):
+    "Where the time of a run went: its slowest cells"
+    when = lambda c, k: datetime.fromisoformat(c.metadata["execution"][k].replace("Z", "+00:00"))
+    took = {c.id: (when(c, "shell.execute_reply")-when(c, "iopub.execute_input")).total_seconds() for c in nb.cells if {"shell.execute_reply", "iopub.execute_input"} <= set(c.metadata.get("execution", {}))}
+    return f"cells {sum(took.values()):.0f} s: " + ", ".join(f"#{k} {v:.0f} s" for k,v in sorted(took.items(), key=lambda o: -o[1])[:count])
+
 def run_notebook(path, env, seconds):
     "What is wrong with a notebook, run from a clean kernel in its folder: a line each; `seconds` is its budget, three times that, times `slowness`, the limit"
     import nbformat
@@ -96,7 +103,7 @@ def run_notebook(path, env, seconds):
         yield f"{path.name}, cell {i} (#{nb.cells[i].id}):\n{e}"
         return
     REPORT.append(f"{path.relative_to(path.parents[1])}: {(took := time.perf_counter() - start):.1f} s of {seconds} s")
-    if took > limit: yield f"took {took:.0f} s, more than three times its {seconds} s on a machine {slowness():.1f} times as slow as the reference"
+    if took > limit: yield f"took {took:.0f} s, more than three times its {seconds} s on a machine {slowness():.1f} times as slow as the reference; {slowest(nb)}"
     for c,old in zip(nb.cells, stored.cells):
         if shows(c) and not shows(old): yield f"cell #{c.id} shows something, and nothing is stored: nbdev-test {path.name} --save"
     yield from (f"cell #{c.id} ends in an error" for c in [*nb.cells, *stored.cells] if any(o.output_type == "error" for o in c.get("outputs", [])))

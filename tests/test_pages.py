@@ -1,7 +1,7 @@
 "Every page of the library runs from a clean kernel; what it shows is stored in it"
 import sys
 import pytest
-from conftest import PAGES, notebook, run_notebook
+from conftest import PAGES, notebook, run_notebook, slowest
 
 SECONDS = 40 # a page's budget, on two cores
 
@@ -24,6 +24,13 @@ def test_what_is_wrong_with_a_page_is_said(tmp_path, kernel):
     first, second, third, *rest = run_notebook(page, kernel, 10)
     assert "nothing is stored" in first and "nothing is stored" in second and "ends in an error" in third
     assert rest == ["the run changed the notebook itself", "the run left left in nbs/"]
+
+def test_a_slow_page_says_where_its_time_went(tmp_path, kernel):
+    import nbformat
+    from nbclient import NotebookClient
+    nb = nbformat.read(notebook(tmp_path/"nbs"/"00_slow.ipynb", "1", "import time; time.sleep(1.2)"), 4)
+    NotebookClient(nb, timeout=60, kernel_name="python3", resources=dict(metadata=dict(path=tmp_path/"nbs"))).execute(env=kernel)
+    assert f", #{nb.cells[0].id} 0 s" in slowest(nb) and f": #{nb.cells[1].id} 1 s" in slowest(nb)
 
 @pytest.mark.parametrize("cell,said", [
     ("x = 1\nassert x == 2, 'not two'", "not two"),
