@@ -53,11 +53,11 @@ def test_packed_documents_do_not_see_each_other(voc, examples, change, dtype, fa
 def test_the_loss_of_packed_rows_is_that_of_the_documents(voc, examples):
     from l1g1000.model.config import ModelConfig
     from l1g1000.model.transformer import Transformer
-    from l1g1000.tokens.mix import Stream
+    from l1g1000.tokens.mix import PackedStream
     from l1g1000.train.settings import token_loss
     torch.manual_seed(0)
     model = Transformer(ModelConfig("nano")).eval()
-    stream = Stream(examples, 128, 1, pad=voc.marker("<pad>"))
+    stream = PackedStream(examples, 128, 1, pad=voc.marker("<pad>"))
     total = count = 0
     with torch.no_grad():
         while stream.epoch == 0 and stream.position < len(stream.rows):

@@ -70,10 +70,11 @@ def split_batch(
 # %% ../../nbs/47_train.settings.ipynb #eac514df
 def token_loss(
     model:nn.Module, # `model(ids)` gives scores (B, T, V)
-    batch:dict[str,Tensor], # `ids` (B, T), and perhaps `labels` (B, T), which stand in the place of the ids
+    batch:dict[str,Tensor], # `ids` (B, T), and perhaps `labels` (B, T) to learn in their place, and `documents` (B, T), which don't look at one another
 ) -> tuple[Tensor,Tensor]: # The sum over all labels that count, and their number
     "How surprised the model is by the next id"
-    scores = model(batch["ids"][:, :-1])
+    apart = {k: batch[k][:, :-1] for k in ("documents",) if k in batch}
+    scores = model(batch["ids"][:, :-1], **apart)
     labels = batch.get("labels", batch["ids"])[:, 1:]
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     return F.cross_entropy(scores.flatten(0, 1), labels.flatten(), ignore_index=IGNORE, reduction="sum"), (labels != IGNORE).sum()
