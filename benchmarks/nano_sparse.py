@@ -1,30 +1,34 @@
 """nano's sparse Transformer against a dense one of equal active size, on the same rows: benchmarks/nano_sparse.json.
 
-    python benchmarks/nano_sparse.py [--steps 400] [--seeds 0 1 2]
+    python benchmarks/nano_sparse.py [--steps 200] [--seeds 0 1 2]
 
 The dense peer has the same layers, and a feed-forward as wide as the shared expert and the two that work on a token together. Both read the
-same packed rows in the same order from the same start, with the same rate; the loss is that of the evaluations' style and voice. Times are taken
-interleaved, step by step, in the same run. Some forty minutes on two quiet cores; a pair that is done stands in the file.
+same packed rows in the same order from the same start, as many at once and with the optimiser and the rate of the recipe nano, which falls to
+its end in these few steps; the loss is that of the evaluations' style and voice. Times are taken interleaved, step by step, in the same run, and
+hold the optimiser's work. Some forty minutes on two quiet cores; a pair that is done stands in the file.
 """
 import argparse, statistics, time
 from pathlib import Path
 import numpy as np, torch
+import l1g1000
 from l1g1000.chain import versions
+from l1g1000.config import load_config
 from l1g1000.core import progress, read_json, seed_everything, write_json
 from l1g1000.model.moe import balance
 from l1g1000.model.transformer import Transformer
 from l1g1000.nano.documents import Directions, Mixture, Senses
 from l1g1000.nano.facts import gather
-from l1g1000.nano.train import Tokens, find_tokens, nano_config, watch
+from l1g1000.nano.train import NanoRecipe, Tokens, find_tokens, nano_config, watch
 from l1g1000.train.batches import take
 from l1g1000.train.optim import make_optimizer, schedule
 
 OUT = Path(__file__).with_suffix(".json")
+RECIPE = load_config(NanoRecipe, Path(l1g1000.__file__).parent/"recipes"/"nano.yaml").train
 
 def options():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--steps", type=int, default=400)
-    p.add_argument("--rows", type=int, default=16, help="in a step")
+    p.add_argument("--steps", type=int, default=200)
+    p.add_argument("--rows", type=int, default=RECIPE.batch_size, help="in a step")
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     return p.parse_args()
 
@@ -42,13 +46,13 @@ def race(cfgs, mixture, senses, seed, a):
     for k,c in cfgs.items():
         seed_everything(seed)
         models[k] = Transformer(c).train()
-    opts = {k: make_optimizer(m, "adamw", 3e-3, .02) for k,m in models.items()}
+    opts = {k: make_optimizer(m, RECIPE.optimizer, RECIPE.lr, RECIPE.weight_decay) for k,m in models.items()}
     for i in progress(range(a.steps), f"seed {seed}", unit="step"):
         batch = take(mixture, range(i*a.rows, (i+1)*a.rows))
         for k in list(models) if i%2 else list(models)[::-1]:
             torch.manual_seed(i) # the same noise for both
             t = time.perf_counter()
-            for g in opts[k].param_groups: g["lr"] = 3e-3*schedule("linear", i, a.steps, a.steps//10, .05)
+            for g in opts[k].param_groups: g["lr"] = RECIPE.lr*schedule("linear", i, a.steps, a.steps//10, RECIPE.floor)
             loss,n = senses(models[k], batch)
             (loss/n).backward()
             torch.nn.utils.clip_grad_norm_(models[k].parameters(), 1.)
