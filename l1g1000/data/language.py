@@ -119,7 +119,7 @@ def load_identifier() -> Identifier: # For the 122 languages of the moji world
     path = home("language", f"{key}.npz")
     if not path.is_file():
         with progress(desc="learning languages", total=2, unit="step") as bar:
-            udhr = load_udhr(sorted(set(names["lang"])))
+            udhr = load_udhr(sorted(names.unique("lang")))
             bar.update()
             short, long = names[:], udhr[:]
             model = fit_identifier(short["name"]+long["text"], short["lang"]+long["lang"])
