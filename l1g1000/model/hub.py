@@ -109,13 +109,6 @@ def pieces(
     return out
 
 # %% ../../nbs/37_model.hub.ipynb #e146d6f4
-def _lack(file):
-    "What a damaged file lacks, as far as its head tells"
-    with open(file, "rb") as f: size, n, head = file.stat().st_size, int.from_bytes(f.read(8), "little"), f.read(10**8)
-    try: ends = sorted((8+n+v["data_offsets"][1], k) for k,v in json.loads(head[:n]).items() if k != "__metadata__")
-    except (ValueError, TypeError, KeyError, AttributeError): return f"no head of {n:,} bytes before the weights, found {size:,} bytes in all"
-    return next((f"tensor {k} ends at byte {end:,}, " for end,k in ends if end > size), "") + f"expected {max(ends)[0] if ends else 8+n:,} bytes, found {size:,}"
-
 def _heads(folder):
     "Name → (file, shape, format) of every tensor of a checkpoint"
     index = folder/"model.safetensors.index.json"
@@ -164,6 +157,13 @@ def _fill(folder, cfg, tensors, dtype):
         raise ValueError("tensor lm_head.weight: expected the same as model.embed_tokens.weight (tie_word_embeddings is true), found another")
     model.load_state_dict(state, strict=True, assign=True)
     return model.eval()
+
+def _lack(file):
+    "What a damaged file lacks, as far as its head tells"
+    with open(file, "rb") as f: size, n, head = file.stat().st_size, int.from_bytes(f.read(8), "little"), f.read(10**8)
+    try: ends = sorted((8+n+v["data_offsets"][1], k) for k,v in json.loads(head[:n]).items() if k != "__metadata__")
+    except (ValueError, TypeError, KeyError, AttributeError): return f"no head of {n:,} bytes before the weights, found {size:,} bytes in all"
+    return next((f"tensor {k} ends at byte {end:,}, " for end,k in ends if end > size), "") + f"expected {max(ends)[0] if ends else 8+n:,} bytes, found {size:,}"
 
 # %% ../../nbs/37_model.hub.ipynb #a71329e8
 def seal(
