@@ -4,7 +4,8 @@
 
 Three rivals take turns in one process: `ours` (page 35 as loaded), `packed` (its twin with a second layout of the weights) and `transformers` (eager, its own `generate`).
 Decoding is greedy, for 1 and 8 prompts of 32 tokens; the seconds of writing one token are taken off, so that reading the prompt does not count. Reading is one prompt of 512 tokens,
-scores of the last. All rivals must write the same ids. The limit: every matrix is read once a token, so a token can't take less than reading that many bytes, which is timed in the same rounds.
+scores of the last. All rivals must write the same ids. The limit: every matrix is read once a token, so a token can't take less than reading that many bytes, which is timed in the same rounds,
+as are the packed twin's matrix products alone: what is left of a token's time are all its other operations.
 Writes decode.json here, a table for each kind of processor.
 """
 import os, sys, time
@@ -16,6 +17,7 @@ from l1g1000.chain import versions
 from l1g1000.core import home, progress, read_json, write_json
 from l1g1000.model.generate import Sampling, generate
 from l1g1000.model.hub import SMOLLM2_WHEEL, smollm2
+from l1g1000.model.parts import PackedLinear
 from l1g1000.quant.ort import cpu_features
 
 FILE, ROUNDS, NEW, PROMPT, LONG, BATCHES = Path(__file__).with_suffix(".json"), 7, 16, 32, 512, (1, 8)
@@ -34,17 +36,19 @@ def rivals():
     def read(m): return lambda ids: m.scores(m.hidden(ids, m.new_cache(1, LONG))[:, -1])
     def they_write(ids, n): return theirs.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=n, min_new_tokens=n, do_sample=False, eos_token_id=None, pad_token_id=0)[:, ids.shape[1]:].tolist()
     def they_read(ids): return theirs(ids, use_cache=True, logits_to_keep=1).logits[:, -1]
-    return {"ours": (write(model), read(model)), "packed": (write(p := model.packed()), read(p)), "transformers": (they_write, they_read)}, sum(o.numel() for o in model.parameters())
+    p = model.packed()
+    calls = [(o, torch.randn(1, 1, o.in_features)) for o in p.modules() if isinstance(o, PackedLinear)]
+    return {"ours": (write(model), read(model)), "packed": (write(p), read(p)), "transformers": (they_write, they_read)}, sum(o.numel() for o in model.parameters()), lambda: [o(x) for o,x in calls]
 
 @torch.inference_mode()
 def main():
     torch.set_num_threads(2)
-    who,n = rivals()
+    who,n,products = rivals()
     g = torch.Generator().manual_seed(0)
     prompts = {b: torch.randint(1000, 40_000, (b, PROMPT), generator=g) for b in BATCHES}
     long, memory, runs = torch.randint(1000, 40_000, (1, LONG), generator=g), torch.ones(n), []
     for k in progress(range(ROUNDS+1), "rounds", unit="round"): # the first warms up
-        now = {"memory": clock(memory.sum)[0]}
+        now = {"memory": clock(memory.sum)[0], "products": clock(products)[0]}
         for b in BATCHES:
             said = {}
             for name,(write,_) in who.items():
@@ -64,6 +68,7 @@ def main():
             s = mid[f"{name}, {what}"]
             figures[f"{name}, {what}"] = dict(tokens_per_second=round(tokens/s, 1), times_transformers=round(mid[f"transformers, {what}"]/s, 2), bar=bar)
             if what == "decode 1": figures[f"{name}, {what}"]["share_of_limit"] = round(mid["memory"]/s, 2)
+    figures["packed, decode 1"]["share_of_products"] = round(mid["products"]/mid["packed, decode 1"], 2)
     for k,o in figures.items(): print(f"{k:26}", o)
     print(f"limit of decode 1: {limit:.1f} tokens/s at {4*n/mid['memory']/1e9:.1f} GB/s")
     kept = read_json(FILE)["machines"] if FILE.is_file() else {}

@@ -5,7 +5,7 @@
 Nine heads of width 64. `mixing` times the rule alone beside torch's causal scaled_dot_product_attention, taking turns; the crossing is predicted from rates measured at up to 1,024
 tokens, then read from the measured times. `decoding` feeds one layer 16,384 tokens and times the next token at several places. Writes linear_attention.json here.
 """
-import statistics
+import statistics, sys
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 from l1g1000.chain import versions
@@ -48,6 +48,7 @@ def main():
     out = dict(command="python benchmarks/linear_attention.py", made_with=versions(), torch=torch.__version__, threads=torch.get_num_threads(), slopes=slopes, crossing=crossing, mixing=mixing, decoding=decoding)
     print(slopes, crossing, *mixing, *decoding, sep="\n")
     write_json(HERE/"linear_attention.json", out)
+    if slopes["linear_1024_to_16384"] > slopes["bar"] or len({o["state_bytes"] for o in decoding}) > 1: sys.exit("a bar is missed")
 
 def layer_copy(state): return type(state)(state.S, state.length) # so that timing does not move the state on
 

@@ -26,3 +26,26 @@ def test_compiled_is_the_same_scores_gradients_and_cache(kind):
         cache, whole = model.new_cache(2), model(ids)
         parts = [fast(ids[:, i:j], cache) for i,j in ((0, 7), (7, 8), (8, 9))]
     torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-5, rtol=1e-4)
+
+def test_a_fresh_process_opens_our_own_architecture_after_one_import(tmp_path):
+    "transformers has no hook by which an installed library could register itself: the one line is needed, and is enough"
+    import json, os, subprocess, sys
+    from conftest import ROOT
+    from l1g1000.model.share import save
+    torch.manual_seed(0)
+    model = Transformer(ModelConfig("nano", **TINY | KINDS["experts"])).eval()
+    save(tmp_path/"ours", model)
+    assert json.loads((tmp_path/"ours"/"config.json").read_text())["model_type"] == "l1g1000"
+    code = f"""if True:
+        import json, torch
+        from transformers import AutoModelForCausalLM
+        try: AutoModelForCausalLM.from_pretrained({str(tmp_path/'ours')!r}); alone = True
+        except ValueError as e: alone = "l1g1000" not in str(e)
+        import l1g1000.model.share
+        model = AutoModelForCausalLM.from_pretrained({str(tmp_path/'ours')!r})
+        with torch.inference_mode(): print(json.dumps([alone, type(model).__name__, model(input_ids=torch.arange(9)[None]).logits.tolist()]))"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=os.environ | dict(PYTHONPATH=str(ROOT)))
+    assert done.returncode == 0, done.stderr
+    alone, kind, logits = json.loads(done.stdout)
+    assert not alone and kind == "L1g1000ForCausalLM"
+    with torch.inference_mode(): torch.testing.assert_close(torch.tensor(logits), model(torch.arange(9)[None]), atol=1e-6, rtol=1e-5)

@@ -85,3 +85,22 @@ def test_the_log_goes_to_tensorboard_where_it_is_installed(tmp_path):
     events.Reload()
     assert [o.step for o in events.Scalars("loss")] == [2, 4]
     assert [o.value for o in events.Scalars("loss")] == pytest.approx([o["loss"] for o in history])
+
+def test_every_step_of_a_training_balances_the_experts(tmp_path):
+    import torch
+    from l1g1000.model.config import ModelConfig
+    from l1g1000.model.moe import MoE
+    from l1g1000.model.transformer import Transformer
+    from l1g1000.train.engine import Trainer
+    from l1g1000.train.settings import TrainConfig
+    shape = dict(vocab_size=20, image_vocab_size=0, audio_vocab_size=0, hidden_size=32, num_layers=2, head_dim=16, num_experts=4, experts_per_token=1, expert_size=16, max_length=16)
+    model = Transformer(ModelConfig("nano", **shape))
+    routers = [m for m in model.modules() if isinstance(m, MoE)]
+    for m in routers: m.bias[0] = 1 # so that the first expert gets every token
+    seen = []
+    def watch(trainer, event): seen.extend([(trainer.step, m.bias.clone(), m.load.clone()) for m in routers] if event == "step" else [])
+    Trainer(model, dict(ids=torch.randint(20, (64, 9))), TrainConfig(batch_size=8, steps=4), tmp_path, callbacks=(watch,)).fit()
+    assert len(routers) == 2 and len(seen) == 8
+    for step,bias,load in seen:
+        torch.testing.assert_close(bias, torch.tensor([1.] + [0.]*3) + step*1e-3*torch.tensor([-1.] + [1.]*3))
+        assert not load.any(), "the next step counts anew"

@@ -127,7 +127,7 @@ class Attention(nn.Module):
         kv_heads = heads if kv_heads is None else kv_heads
         if heads < 1 or kv_heads < 1 or heads%kv_heads: raise ValueError(f"heads={heads} is not a multiple of kv_heads={kv_heads}: each key head serves as many query heads")
         one_of("bias", str(bias), ["None", "qkv", "all"]); one_of("qk_norm", str(qk_norm), ["None", "head", "all"])
-        self.heads, self.kv_heads, self.head_dim = heads, kv_heads, head_dim or dim//heads
+        self.dim, self.heads, self.kv_heads, self.head_dim = dim, heads, kv_heads, head_dim or dim//heads
         self.qkv = nn.Linear(dim, (heads+2*kv_heads)*self.head_dim, bias is not None) # rows of the queries, the keys, the values
         self.out = nn.Linear(heads*self.head_dim, dim, bias == "all")
         wide = {"head": (1, 1), "all": (heads, kv_heads)}.get(qk_norm)
@@ -164,7 +164,8 @@ def forward(self:Attention,
     where:Where, # Where the tokens stand
     state:KV|None = None, # What this layer remembers; the new tokens are added to it
 ) -> Tensor: # (B, T, D)
-    "Look, and bring back what was seen"
+    "Look, and bring back what was seen; `ValueError` for tokens of another width"
+    if x.ndim != 3 or x.shape[2] != self.dim: raise ValueError(f"x must have the shape (B, T, {self.dim}), found {tuple(x.shape)}")
     B,T,_ = x.shape
     q,k,v = self.turned(self.qkv(x).view(B, T, -1, self.head_dim), where)
     if state is not None: k,v = state.add(k, v)

