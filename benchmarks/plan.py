@@ -4,7 +4,7 @@
 
 `memory`: twelve trainings, each in a process of its own. After one step (so that the optimiser has its averages) and one micro-batch (so that gradients are kept), torch's allocator
 reports every byte of the second micro-batch; the peak and the bytes of weights, gradients and averages are compared with the planner's. `decode`: models of page 35 write 16 tokens
-behind 32 on one thread. What the roofline is fed with is timed in turns with it: reading as many bytes, a product of matrices, and a layer that is too thin to take time for either. `runs`: published trainings, from their papers; arithmetic only. Parts left out keep their figures.
+behind 32 on one thread. What the forecast is fed with is timed in turns with it: reading as many bytes, a product of matrices, and a layer that is too thin to take time for either. `runs`: published trainings, from their papers; arithmetic only. Parts left out keep their figures.
 Writes plan.json here.
 """
 import json, os, statistics, subprocess, sys, time
@@ -106,13 +106,14 @@ def decode_rows():
     import torch
     from l1g1000.model.hub import smollm2
     torch.set_num_threads(THREADS)
-    mini = ModelConfig("mini")
-    models = {"SmolLM2-135M": (mini, 1), "SmolLM2-135M, 8 texts": (mini, 8), "78 M": (ModelConfig("mini", num_layers=14), 1), "205 M": (ModelConfig("mini", hidden_size=1024, num_layers=14), 1),
-        "372 M, 2 of 16 experts": (ModelConfig("mini", hidden_size=768, num_layers=10, **EXPERT_SHAPE, expert_size=864), 1)}
+    mini = dict(size="mini")
+    models = {"SmolLM2-135M": (mini, 1), "SmolLM2-135M, 8 texts": (mini, 8), "78 M": (mini | dict(num_layers=14), 1), "205 M": (mini | dict(hidden_size=1024, num_layers=14), 1),
+        "372 M, 2 of 16 experts": (mini | dict(hidden_size=768, num_layers=10, **EXPERT_SHAPE, expert_size=864), 1)}
     a = torch.randn(1024, 1024)
     real = smollm2().model
     rows = []
-    for name,(cfg,batch) in models.items():
+    for name,(fields,batch) in models.items():
+        cfg = ModelConfig(**fields)
         thin = ModelConfig("mini", hidden_size=64, num_heads=1, num_layers=10, vocab_size=256, **(EXPERT_SHAPE | dict(expert_size=32) if cfg.num_experts else {}))
         thin_write = writer(thin, 1)
         write, read, runs = writer(cfg, batch, real if name.startswith("Smol") else None), torch.ones(cfg.params().total), []
@@ -120,11 +121,11 @@ def decode_rows():
             runs.append(dict(read=clock(read.sum), product=clock(torch.mm, a, a), call=(clock(thin_write, NEW+1)-clock(thin_write, 1))/NEW/thin.num_layers, token=(clock(write, NEW+1)-clock(write, 1))/NEW))
         mid = {k: statistics.median(o[k] for o in runs[1:]) for k in runs[0]}
         here = GPU("here", 8, 2*1024**3/mid["product"]/1e12, 4*len(read)/mid["read"]/1e9, 1, 1, 0, 1, 0, "measured")
-        line = decode(cfg, here, batch, PROMPT+NEW//2, bits=32, reach=1, call=mid["call"])
-        rows.append(dict(name=name, parameters=len(read), batch=batch, bandwidth=here.bandwidth, gflops=here.tflops*1e3, call_us=mid["call"]*1e6, bound=line["bound"], predicted_ms=line["ms"], measured_ms=mid["token"]*1e3,
+        line = decode(cfg, here, batch, PROMPT+NEW//2, bits=32, reach=1, call=mid["call"], overlap=False)
+        rows.append(dict(name=name, shape=fields, parameters=len(read), batch=batch, bandwidth=here.bandwidth, gflops=here.tflops*1e3, call_us=mid["call"]*1e6, bound=line["bound"], predicted_ms=line["ms"], measured_ms=mid["token"]*1e3,
             spread_ms=[min(o["token"] for o in runs[1:])*1e3, max(o["token"] for o in runs[1:])*1e3], off=line["ms"]/mid["token"]/1e3-1))
         print(rows[-1], flush=True)
-    return dict(threads=THREADS, rows=rows)
+    return dict(threads=THREADS, context=PROMPT+NEW//2, rows=rows)
 
 RUNS = ( # name, shape, GPU, how many, tokens, batch, length, reported GPU-hours, reported utilisation, source
     ("GPT-3 175B", shape(12288, 96, 96, 96, 32768, 50257), "v100", 10_000, 300e9, 3.2e6, 2048, 10_000*14.8*24, .213, "Brown et al. 2020, tables 2.1 and D.1; V100s and 14.8 days: Patterson et al. 2021, table 4; utilisation: Chowdhery et al. 2022, table 3; days and utilisation quoted from memory"),

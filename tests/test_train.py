@@ -1,9 +1,9 @@
 "A training that is killed, stopped, spread over processes or told nonsense: the last weights are the same, and nothing is lost"
-import json, os, subprocess, sys
+import json, os, re, subprocess, sys, time
 import pytest
 from conftest import ROOT
 
-def script(*args, module=()): return subprocess.run([sys.executable, *module, *map(str, args)], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+def script(*args, module=(), without=""): return subprocess.run([sys.executable, *module, *map(str, args)], capture_output=True, text=True, env={k: v for k,v in os.environ.items() if k != without} | {"PYTHONPATH": str(ROOT)})
 
 @pytest.mark.parametrize("sign,kills", [("SIGKILL", 5), ("SIGINT", 2)])
 def test_ended_at_random_moments_a_run_comes_to_the_same_weights(sign, kills, tmp_path):
@@ -42,12 +42,14 @@ from l1g1000.train.settings import TrainConfig
 from l1g1000.train.parallel import make_accelerator
 torch.manual_seed(0)
 model = torch.nn.Sequential(torch.nn.Embedding(20, 16), torch.nn.Linear(16, 20))
+out, file, how, batch, micro = sys.argv[1:]
 g = torch.Generator().manual_seed(0)
-ids = torch.randint(20, (64, 9), generator=g)
-labels = ids.masked_fill(torch.arange(9) > torch.randint(1, 9, (64, 1), generator=g), -100) # rows of unequal worth
-t = Trainer(model, dict(ids=ids, labels=labels), TrainConfig(batch_size=16, micro_batch=4, steps=8, lr=1e-2, save_every=3), sys.argv[1], accelerator=make_accelerator(sys.argv[3], cpu=True))
+ids = torch.randint(20, (4*int(batch), 9), generator=g)
+labels = ids.masked_fill(torch.arange(9) > torch.randint(1, 9, (len(ids), 1), generator=g), -100) # rows of unequal worth
+t = Trainer(model, dict(ids=ids, labels=labels), TrainConfig(batch_size=int(batch), micro_batch=int(micro), steps=8, lr=1e-2, save_every=3), out, accelerator=make_accelerator(how, cpu=True))
 t.fit()
-if t.acc.is_main_process: torch.save(dict(n=t.acc.num_processes, **t.bare.state_dict()), sys.argv[2])
+weights = t.weights()
+if t.acc.is_main_process: torch.save(dict(n=t.acc.num_processes, **weights["model"]), file)
 """
 
 def test_two_processes_learn_what_one_learns(tmp_path):
@@ -55,11 +57,26 @@ def test_two_processes_learn_what_one_learns(tmp_path):
     (tmp_path/"job.py").write_text(JOB)
     for n,how in ((1, "single"), (2, "ddp")):
         start = ("-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={n}") if n > 1 else ()
-        done = script(tmp_path/"job.py", tmp_path/f"run{n}", tmp_path/f"{n}.pt", how, module=start)
+        done = script(tmp_path/"job.py", tmp_path/f"run{n}", tmp_path/f"{n}.pt", how, 16, 4, module=start, without="TQDM_DISABLE")
         assert done.returncode == 0, done.stderr[-2000:]
+        bars = re.findall(r"train: 100%.* 8/8 \[[\d:]+<00:00, .*(?:step/s|s/step), loss [\d.]+, [\d,]+ tok/s, [\d,]+ MB\]", done.stderr)
+        assert len(bars) == 1, "one bar, from the first process" + done.stderr[-2000:]
     one,two = (torch.load(tmp_path/f"{n}.pt") for n in (1, 2))
     assert two.pop("n") == 2 and one.pop("n") == 1
     assert max((one[k]-two[k]).abs().max().item() for k in one) <= 1e-5
+
+def test_four_times_256_is_1024(tmp_path):
+    "Four processes with 256 rows each, and one with 1,024 in micro-batches of 256"
+    import torch
+    (tmp_path/"job.py").write_text(JOB)
+    for n,how in ((1, "single"), (4, "ddp"), (4, "fsdp")):
+        start = ("-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={n}") if n > 1 else ()
+        done = script(tmp_path/"job.py", tmp_path/how, tmp_path/f"{how}.pt", how, 1024, 256, module=start)
+        assert done.returncode == 0, done.stderr[-2000:]
+    found = {o: torch.load(tmp_path/f"{o}.pt") for o in ("single", "ddp", "fsdp")}
+    assert [o.pop("n") for o in found.values()] == [1, 4, 4]
+    one = found["single"]
+    for o in ("ddp", "fsdp"): assert max((one[k]-found[o][k]).abs().max().item() for k in one) <= 1e-5, o
 
 def test_a_recipe_learns_the_same_by_every_strategy(tmp_path):
     from safetensors.torch import load_file
@@ -72,6 +89,39 @@ def test_a_recipe_learns_the_same_by_every_strategy(tmp_path):
         assert json.loads(done.stdout)["steps"] == 4
     one,*others = (load_file(tmp_path/how/"model"/"model.safetensors") for how in ("single", "ddp", "fsdp"))
     for o in others: assert max((one[k]-o[k]).abs().max().item() for k in one) <= 1e-5
+
+def test_a_recipe_that_loses_a_process_goes_on_to_the_same_weights(tmp_path):
+    "Rank 1 is killed twice: the first job ends, and the same command goes on; the second, with restarts=1, goes on by itself"
+    import psutil
+    from safetensors.torch import load_file
+    from l1g1000.train.checkpoint import checkpoints, newest
+    (tmp_path/"recipe.yaml").write_text(RECIPE.replace("steps: 4", "steps: 120, save_every: 10, lr: 0.01"))
+    (tmp_path/"texts").mkdir()
+    for i in range(4): (tmp_path/"texts"/f"{i}.txt").write_text(f"the quick brown fox {i} " * 100)
+    def start(out, restarts, kill_after=None):
+        "The exit status, and what was said; rank 1 is killed at the first checkpoint after a step"
+        command = [sys.executable, "-m", "l1g1000", "train", tmp_path/"recipe.yaml", f"data={tmp_path/'texts'}", "strategy=ddp", "processes=2", f"restarts={restarts}", "--out", out, "--json"]
+        with open(tmp_path/"said", "w+") as said:
+            job = subprocess.Popen([*map(str, command)], stdout=said, stderr=said, env=os.environ | {"PYTHONPATH": str(ROOT)})
+            while kill_after is not None and job.poll() is None and max(checkpoints(out/"checkpoints"), default=0) <= kill_after: time.sleep(.02)
+            if kill_after is not None:
+                one, = (o for o in psutil.Process(job.pid).children(recursive=True) if o.environ().get("RANK") == "1")
+                one.kill()
+            status = job.wait(600)
+            said.seek(0)
+            return status, said.read()
+    status,said = start(tmp_path/"whole", 0)
+    assert status == 0, said
+    status,said = start(tmp_path/"run", 0, kill_after=0)
+    assert status == 2 and "rank 1 of 2" in said and "SIGKILL (signal 9)" in said and "the same command goes on from the last checkpoint" in said, said
+    saved = int(newest(tmp_path/"run"/"checkpoints").name[5:])
+    assert 10 <= saved < 120
+    status,said = start(tmp_path/"run", 1, kill_after=saved)
+    assert status == 0 and json.loads((tmp_path/"run"/"result.json").read_text())["steps"] == 120, said
+    lines = [json.loads(o) for o in (tmp_path/"run"/"log.jsonl").read_text().splitlines()]
+    assert [o["step"] for o in lines if "loss" in o] == [*range(10, 121, 10)]
+    one,two = (load_file(tmp_path/o/"model"/"model.safetensors") for o in ("whole", "run"))
+    assert one.keys() == two.keys() and max((one[k]-two[k]).abs().max().item() for k in one) == 0
 
 def test_the_log_goes_to_tensorboard_where_it_is_installed(tmp_path):
     pytest.importorskip("tensorboard")

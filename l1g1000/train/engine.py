@@ -237,11 +237,14 @@ def _put(self:Trainer, state):
     self.opt.load_state_dict(state["optimizer"])
 
 # %% ../../nbs/48_train.engine.ipynb #454a10f8
+def _same_choices(state, cfg, path):
+    was, now = ({k: v for k,v in o.items() if k not in FREE} for o in (state["cfg"], asdict(cfg)))
+    if was != now: raise ValueError(f"{path} was made with " + ", ".join(f"{k}={was.get(k)} (now {now.get(k)})" for k in was | now if was.get(k) != now.get(k)) + ": go on with the same, or choose another folder")
+
 @patch
 def _restore(self:Trainer, state, path):
     "`ValueError` when the checkpoint is of another run"
-    was, now = ({k: v for k,v in o.items() if k not in FREE} for o in (state["cfg"], asdict(self.cfg)))
-    if was != now: raise ValueError(f"{path} was made with " + ", ".join(f"{k}={was.get(k)} (now {now.get(k)})" for k in was | now if was.get(k) != now.get(k)) + ": go on with the same, or choose another folder")
+    _same_choices(state, self.cfg, path)
     if state["data"] != data_key(self.data): raise ValueError(f"{path} was made with other data: give the same, or choose another folder")
     try: self._put(state)
     except RuntimeError as e: raise ValueError(f"{path} was made with another model: {' '.join(str(e).split())[:200]}") from e

@@ -63,6 +63,11 @@ def _shard_on_cpu(accelerator, plugin):
     accelerator.state.fsdp_plugin = plugin
     accelerator.state.distributed_type = PartialState._shared_state["distributed_type"] = type(accelerator.distributed_type).FSDP
 
+def _gloo_alone():
+    "Linux's own way for DeepSpeed to add up on a CPU must be built first; without it gloo does, as on other systems"
+    import deepspeed.ops
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+
 def _build(precision, cpu, accumulation, timeout, plugins):
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState, GradientState
@@ -70,6 +75,7 @@ def _build(precision, cpu, accumulation, timeout, plugins):
     for k in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_GRADIENT_ACCUMULATION_STEPS"): os.environ.pop(k, None) # Accelerate leaves them behind
     AcceleratorState._reset_state(True), GradientState._reset_state()
     ds = "deepspeed_plugin" in plugins
+    if ds and cpu: _gloo_alone()
     init = InitProcessGroupKwargs(timeout=timedelta(seconds=timeout), **(dict(backend="gloo") if ds and cpu else {}))
     own = DistributedDataParallelKwargs(broadcast_buffers=False) # else rank 0 would write its count of tokens for each expert over all others
     warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated") # by a word that Accelerate does not know yet

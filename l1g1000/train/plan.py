@@ -156,6 +156,7 @@ def decode(
     bits:int = 16, # Of a weight; keys and values take 16, or 32 when weights do
     reach:float = .7, # Share of the bandwidth and of the peak that kernels reach
     call:float = 2e-5, # Seconds that it takes to start the operations of a layer, however small: on a GPU ten kernels of 2 µs
+    overlap:bool = True, # Does it read while it computes, as a GPU does? A single thread of a CPU does one after the other
 ) -> dict: # `ms` a token, `bound` by memory or compute, `gb` that must fit, `fits`
     "How long writing a token takes at least, and what it must hold"
     if bits not in (4, 8, 16, 32) or min(batch, context) < 1 or not 0 < reach <= 1: raise ValueError(f"bits={bits}, batch={batch}, context={context}, reach={reach}: choose 4, 8, 16 or 32 bits, 1 or more texts and tokens, a reach above 0 up to 1")
@@ -167,7 +168,7 @@ def decode(
     work = batch*(2*(p.active-lookup) + 4*cfg.num_layers*cfg.num_heads*cfg.head_dim*context)
     seconds = dict(memory=read/(gpu.bandwidth*1e9*reach), compute=work/(gpu.tflops*1e12*reach))
     bound, gb = max(seconds, key=seconds.get), (p.total*bits/8 + kv)/1e9
-    return dict(ms=(seconds[bound] + call*cfg.num_layers)*1e3, bound=bound, gb=gb, fits=gb < .95*gpu.memory)
+    return dict(ms=((seconds[bound] if overlap else sum(seconds.values())) + call*cfg.num_layers)*1e3, bound=bound, gb=gb, fits=gb < .95*gpu.memory)
 
 # %% ../../nbs/44_train.plan.ipynb #aadebd9c
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import hashlib, os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
-import transformers
+import torch, transformers
 from ..core import one_of, read_json, seed_everything, write_json
 from ..config import load_config
 from ..model.config import ModelConfig
@@ -20,9 +20,10 @@ from ..model.hub import smollm2
 from ..model.share import save
 from ..model.transformer import Transformer
 from .batches import read_texts, token_rows
-from .engine import Trainer
+from .checkpoint import newest, read_state
+from .engine import Trainer, _same_choices
 from .parallel import launch, make_accelerator
-from .settings import TrainConfig, held_out
+from .settings import TrainConfig, held_out, split_batch
 
 # %% ../../nbs/49_train.recipe.ipynb #29088d03
 @dataclass(frozen=True)
@@ -37,12 +38,15 @@ class Recipe:
     held_out:float = .02 # Share of the text that training never sees, in whole documents, 0 to 0.5; 0: nothing is evaluated
     strategy:str = "single" # `"single"`, `"ddp"` or `"fsdp"`: page 41
     processes:int = 1 # That train together on this machine
+    restarts:int = 0 # How often a job of several processes that lost one begins anew, from its last checkpoint
 
     def __post_init__(self):
         if not self.data: raise ValueError("the recipe names no text: write data: FOLDER, or give data=FOLDER")
         if not 0 <= self.held_out <= .5: raise ValueError(f"held_out={self.held_out}: choose 0 to 0.5")
+        if self.strategy == "deepspeed": raise ValueError("strategy='deepspeed': DeepSpeed steps, clips and saves by itself, which the trainer of recipes does, too; choose fsdp, which shards as its stage 3 does, or write the loop of page 41 with make_accelerator('deepspeed')")
         one_of("strategy", self.strategy, ("single", "ddp", "fsdp"))
         if self.processes < 1 or (self.processes > 1) == (self.strategy == "single"): raise ValueError(f"strategy={self.strategy!r} with processes={self.processes}: choose single with 1, or ddp or fsdp with 2 or more")
+        if self.restarts < 0 or self.restarts and self.strategy == "single": raise ValueError(f"restarts={self.restarts} with strategy={self.strategy!r}: choose 0 or more, and 0 with single, where the same command goes on")
         if self.length < 2: raise ValueError(f"length={self.length}: choose 2 or more")
 
 # %% ../../nbs/49_train.recipe.ipynb #ee332c3f
@@ -77,6 +81,19 @@ def split_texts(
     return [o for o in texts if o not in set(held)], held
 
 # %% ../../nbs/49_train.recipe.ipynb #52a27df5
+def _check(recipe, out, t):
+    "The model's configuration; `ValueError` for what can be known before any text is read"
+    given = dict(vocab_size=len(t), image_vocab_size=0, audio_vocab_size=0, max_length=recipe.length) | recipe.model
+    cfg = ModelConfig(**given)
+    if cfg.vocab_size < len(t) or cfg.max_length < recipe.length: raise ValueError(f"the model knows {cfg.vocab_size} ids and {cfg.max_length} places; the tokenizer has {len(t)}, a row {recipe.length}: leave vocab_size and max_length out")
+    split_batch(recipe.train, recipe.processes)
+    if not Path(recipe.data).exists(): raise ValueError(f"{recipe.data} holds no text: there is no such file or folder")
+    if path := newest(Path(out)/"checkpoints", lambda _: None): # the trainer says it, too
+        _same_choices(state := read_state(path/"state.pt"), recipe.train, path)
+        with torch.device("meta"): shapes = {k: v.shape for k,v in Transformer(cfg).state_dict().items()} # takes no memory
+        if shapes != {k: v.shape for k,v in state["model"].items()}: raise ValueError(f"{path} was made with another model: give the same, or choose another folder")
+    return cfg
+
 def prepare(
     recipe:Recipe, # What to train
     out:str|Path, # Where the run keeps its checkpoints and logs
@@ -84,9 +101,7 @@ def prepare(
 ) -> tuple[Trainer,transformers.PreTrainedTokenizerBase]: # Ready for `fit()`
     "Read the text and make the model; nothing is written"
     t = find_tokenizer(recipe.tokenizer)
-    given = dict(vocab_size=len(t), image_vocab_size=0, audio_vocab_size=0, max_length=recipe.length) | recipe.model
-    cfg = ModelConfig(**given)
-    if cfg.vocab_size < len(t) or cfg.max_length < recipe.length: raise ValueError(f"the model knows {cfg.vocab_size} ids and {cfg.max_length} places; the tokenizer has {len(t)}, a row {recipe.length}: leave vocab_size and max_length out")
+    cfg = _check(recipe, out, t)
     encode = lambda text: t.encode(text, add_special_tokens=False)
     texts,held = read_texts(recipe.data, recipe.column), []
     if recipe.held_out: texts,held = split_texts(texts, recipe.held_out)
@@ -120,5 +135,6 @@ def train_recipe(
     return done if recipe.strategy == "single" else {} # who started them tells
 
 def _together(recipe, path, overrides, out):
-    if launch(["-m", "l1g1000", "train", path, *(overrides or []), "--out", out], recipe.processes): raise ValueError(f"the training in {out} did not end well: its last words stand above; the same command goes on from the last checkpoint")
+    _check(recipe, out, find_tokenizer(recipe.tokenizer)) # once, before as many processes as there are say it
+    if launch(["-m", "l1g1000", "train", path, *(overrides or []), "--out", out], recipe.processes, recipe.restarts): raise ValueError(f"the training in {out} did not end well: its last words stand above; the same command goes on from the last checkpoint")
     return read_json(out/"result.json")
