@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable, Iterable
-import numpy as np, pandas as pd, pyarrow as pa, pyarrow.parquet as pq
+import cloudpickle, numpy as np, pandas as pd, pyarrow as pa, pyarrow.parquet as pq
 from datasets import Dataset
 from fastcore.basics import patch
 from joblib import Parallel, delayed
@@ -217,6 +217,21 @@ def _files(path):
     raise ValueError(f"{path} is neither a folder nor a Parquet file: read other files with pandas or datasets first")
 
 # %% ../../nbs/13_data.clean.ipynb #c13784ff
+def _judged(batches, rules, num_proc, folder):
+    "What each batch has to say, in order"
+    if num_proc == 1: return (_judge(b, rules) for b in batches)
+    (folder/"rules").write_bytes(cloudpickle.dumps(list(rules)))
+    return Parallel(n_jobs=num_proc, return_as="generator", pre_dispatch="2*n_jobs")(delayed(_judge_held)(b, folder/"rules") for b in batches)
+
+_HELD = {} # in a worker: where the rules were read → the rules
+
+def _judge_held(batch, path):
+    if path not in _HELD:
+        _HELD.clear()
+        _HELD[path] = cloudpickle.loads(path.read_bytes())
+    return _judge(batch, _HELD[path])
+
+# %% ../../nbs/13_data.clean.ipynb #a734f701
 def clean(
     rows:Dataset|pd.DataFrame|str|Path|Iterable[dict], # What to clean; a path is a Parquet file, a folder of them, or a folder of files (column `path`)
     rules:list[Callable], # `Rule`, `Mend`, `Unique` or a function row → reason or `None`; in this order, and duplicates last
@@ -230,7 +245,7 @@ def clean(
     folder = Path(tempfile.mkdtemp(dir=home("clean", "x").parent))
     atexit.register(remove, folder) # a kept Dataset reads its file until the end
     book = _Book(rules, folder)
-    work = Parallel(n_jobs=num_proc, return_as="generator", pre_dispatch="2*n_jobs")(delayed(_judge)(b, rules) for b in _batches(rows, batch_size))
+    work = _judged(_batches(rows, batch_size), rules, num_proc, folder)
     try:
         with progress(desc="cleaning", unit="row", total=len(rows) if hasattr(rows, "__len__") and not isinstance(rows, str) else None) as bar:
             for part in work:
