@@ -167,10 +167,9 @@ class MultimodalAligner:
     def __init__(self,
         model_path:str|Path = "clip-vit-base", # A folder, or a name: see `open_model`
     ):
-        self.clip = open_model(model_path)
-        own, theirs = Path(model_path)/"align.json", Path(model_path).is_dir() or isinstance(self.clip, HubClip)
+        self.clip, own = open_model(model_path), Path(model_path)/"align.json"
         self.calibration = read_json(own if own.is_file() else checkpoint()/"align.json")
-        if theirs and not own.is_file(): warnings.warn(f"{model_path} has no align.json: its scores follow the curve of {OWN}, which was not made for it, so a threshold means little; call calibrate(texts, pictures) with pairs known to be right", stacklevel=2)
+        if not own.is_file() and (own.parent.is_dir() or isinstance(self.clip, HubClip)): warnings.warn(f"{model_path} has no align.json: its scores follow the curve of {OWN}, which was not made for it, so a threshold means little; call calibrate(texts, pictures) with pairs known to be right", stacklevel=2)
 
 @patch
 def score(self:MultimodalAligner,
@@ -190,8 +189,7 @@ def process(self:MultimodalAligner,
     "Pair texts with pictures, and keep the pairs that belong together"
     one_of("match", match, MATCH)
     if not 0 <= threshold <= 1: raise ValueError(f"threshold={threshold} is outside 0 … 1: 0.5 keeps what is more likely right than wrong")
-    t = _embedded(self.clip.encode_texts, raw_texts, _text, str.casefold, "texts")
-    i = _embedded(self.clip.encode_images, raw_images, _picture, _pixels, "pictures")
+    t, i = (_embedded(*o) for o in ((self.clip.encode_texts, raw_texts, _text, str.casefold, "texts"), (self.clip.encode_images, raw_images, _picture, _pixels, "pictures")))
     if not t[2] or not i[2]: raise ValueError(f"{len(t[2])} texts and {len(i[2])} pictures: give at least one of each")
     return _judge(self, t, i, match, threshold)
 
