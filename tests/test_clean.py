@@ -39,6 +39,18 @@ def test_batches_and_processes_change_nothing(one, how):
     assert reasons(report) == reasons(one[1]) and report.mended == one[1].mended
     pd.testing.assert_frame_equal(kept, one[0])
 
+def test_rules_travel_once_to_each_process(tmp_path):
+    "A rule may be as heavy as a model: it must not be sent again with every batch"
+    log = tmp_path/"arrived"
+    def arrive(path):
+        with open(path, "a") as f: f.write("x")
+        return lambda row: None
+    class Heavy:
+        def __call__(self, row): return None
+        def __reduce__(self): return arrive, (str(log),)
+    clean(table(), [Heavy()], num_proc=2, batch_size=50)
+    assert 1 <= len(log.read_text()) <= 2
+
 def test_the_first_of_equal_rows_stays(one):
     "A plain account of exact duplicates, beside ours"
     kept,report = clean(table(), [exact("text")])

@@ -144,3 +144,31 @@ def test_align_judges_a_table(tmp_path, cache):
     with open(tmp_path/"mine.aligned.csv", newline="") as f: back = list(csv.DictReader(f))
     assert [back[k]["reason"] for k in (3, 5)] == ["not a picture", "empty text"] and len(back) == 8
     refused(cli("align", tmp_path/"nowhere.csv"), "no table at")
+
+def test_clean_judges_a_folder_with_captions(tmp_path):
+    "A cut picture, a doubled pair and a picture without a caption go; what is in the way of the result is left alone"
+    import csv
+    import numpy as np
+    from PIL import Image
+    from l1g1000.picture import encode_png
+    (pics := tmp_path/"pics").mkdir()
+    for k in range(4):
+        (pics/f"{k}.png").write_bytes(encode_png(Image.fromarray(np.random.default_rng(k).integers(0, 255, (40, 40, 3), np.uint8)))[:60 if k == 2 else None])
+        if k != 3: (pics/f"{k}.txt").write_text(f"spots {'abc'[k]}")
+    (pics/"4.png").write_bytes((pics/"0.png").read_bytes()); (pics/"4.txt").write_text("spots a")
+    done = cli("clean", pics)
+    assert done.returncode == 0, done.stderr
+    def read(name): return list(csv.DictReader((tmp_path/"pics.clean"/name).open()))
+    assert [o["text"] for o in read("kept.csv")] == ["spots a", "spots b"]
+    assert [(o["path"][-5:], o["reason"]) for o in read("dropped.csv")] == [("2.png", "picture: broken"), ("3.png", "missing: text"), ("4.png", "duplicate: near picture")]
+    assert cli("clean", pics, "--json").returncode == 0 # an earlier result is replaced
+    (tmp_path/"mine").mkdir(); (tmp_path/"mine"/"novel.txt").write_text("dear")
+    refused(cli("clean", pics, "--out", tmp_path/"mine"), "not from an earlier run", "--out")
+    assert (tmp_path/"mine"/"novel.txt").read_text() == "dear"
+    (tmp_path/"odd.csv").write_text("words\nred\n")
+    refused(cli("clean", tmp_path/"odd.csv"), "only the columns ['words']")
+    (pics/"captions.csv").write_text("file,text\n9.png,nine\n")
+    refused(cli("clean", pics, "--out", tmp_path/"new"), "no file '9.png'")
+    refused(cli("clean", tmp_path/"nowhere"), "nothing at")
+    assert not (tmp_path/"odd.clean").exists() and not (tmp_path/"new").exists()
+    assert not [o for o in tmp_path.rglob("*") if o.name.endswith(".part")]

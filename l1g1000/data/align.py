@@ -11,9 +11,10 @@ __all__ = ['HUB', 'OWN', 'SHARP', 'MATCH', 'MAX_MATRIX', 'HubClip', 'open_model'
 # %% ../../nbs/17_data.align.ipynb #75143f6d
 import hashlib, os, socket, warnings
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from urllib.parse import urlparse
-import numpy as np, open_clip, pandas as pd, torch
+import huggingface_hub, numpy as np, open_clip, pandas as pd, torch
 from fastcore.basics import patch
 from PIL import Image
 from scipy.optimize import linear_sum_assignment
@@ -56,8 +57,7 @@ class HubClip:
 def _hub_answers(seconds=2.):
     "Can the hub be reached at all? A missing one would otherwise cost a minute of retries"
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"): return False
-    from huggingface_hub.constants import ENDPOINT
-    url = urlparse(ENDPOINT)
+    url = urlparse(huggingface_hub.constants.ENDPOINT)
     try: socket.create_connection((url.hostname, url.port or 443), seconds).close()
     except OSError: return False
     return True
@@ -70,7 +70,7 @@ def open_model(
     if folder.is_dir():
         if (folder/"tokenizer.json").is_file() and (folder/"open_clip_model.safetensors").is_file(): return Clip(folder)
         if not any(folder.glob("open_clip_*.safetensors")) and not any(folder.glob("open_clip_*.bin")):
-            raise ValueError(f"{folder} holds no open_clip weights: give the folder of a trained model, not only its config")
+            raise ValueError(f"{folder} holds no open_clip weights, and untrained ones would match at random: put open_clip_model.safetensors beside its config, or give {OWN!r} or the name of a trained model")
         return HubClip(f"local-dir:{folder}")
     if name == OWN: return Clip(checkpoint())
     known = {"/".join(o): "/".join(o) for o in open_clip.list_pretrained()} | HUB
@@ -100,7 +100,6 @@ class AlignedPairs:
     kept:np.ndarray # Does it pass?
     reason:np.ndarray # `"kept"`, or why not
     threshold:float # The score from which a pair is kept
-
     def __len__(self): return len(self.kept)
 
     def to_pandas(self) -> pd.DataFrame: # Columns text_index, image_index, score, kept, reason
@@ -141,8 +140,7 @@ def calibrate(
 ) -> dict: # `weights` (four numbers) and `bias` of the logistic curve
     "Fit certainty on right pairs and on the same texts shifted by chance"
     from sklearn.linear_model import LogisticRegression
-    shift = np.random.default_rng(seed).integers(1, len(texts))
-    wrong = torch.roll(images, int(shift), 0)
+    wrong = torch.roll(images, int(np.random.default_rng(seed).integers(1, len(texts))), 0)
     x = np.concatenate([stand_out(texts, images, seed=seed), stand_out(texts, wrong, seed=seed)])
     m = LogisticRegression(max_iter=1000).fit(x, np.arange(len(x)) < len(texts))
     return dict(weights=[float(o) for o in m.coef_[0]], bias=float(m.intercept_[0]))
@@ -150,9 +148,7 @@ def calibrate(
 # %% ../../nbs/17_data.align.ipynb #06ca87fb
 MATCH = ("pairs", "best", "one-to-one")
 MAX_MATRIX = 25_000_000 # texts × pictures that are compared at once by `one-to-one`
-
 def _best(t, i): return np.concatenate([(o @ t.T).argmax(1).numpy() for o in i.split(512)]), np.arange(len(i))
-
 def _one_to_one(t, i):
     if len(t)*len(i) > MAX_MATRIX: raise ValueError(f"{len(t):,} texts × {len(i):,} pictures are too many for one-to-one matching (at most {MAX_MATRIX:,} in all): split the data, or use match='best'")
     return linear_sum_assignment((t @ i.T).numpy(), maximize=True)
@@ -171,9 +167,9 @@ class MultimodalAligner:
     def __init__(self,
         model_path:str|Path = "clip-vit-base", # A folder, or a name: see `open_model`
     ):
-        self.clip = open_model(model_path)
-        folder = Path(model_path) if Path(model_path).is_dir() else checkpoint()
-        self.calibration = read_json(folder/"align.json") if (folder/"align.json").is_file() else read_json(checkpoint()/"align.json")
+        self.clip, own = open_model(model_path), Path(model_path)/"align.json"
+        self.calibration = read_json(own if own.is_file() else checkpoint()/"align.json")
+        if not own.is_file() and (own.parent.is_dir() or isinstance(self.clip, HubClip)): warnings.warn(f"{model_path} has no align.json: its scores follow the curve of {OWN}, which was not made for it, so a threshold means little; call calibrate(texts, pictures) with pairs known to be right", stacklevel=2)
 
 @patch
 def score(self:MultimodalAligner,
@@ -193,18 +189,17 @@ def process(self:MultimodalAligner,
     "Pair texts with pictures, and keep the pairs that belong together"
     one_of("match", match, MATCH)
     if not 0 <= threshold <= 1: raise ValueError(f"threshold={threshold} is outside 0 … 1: 0.5 keeps what is more likely right than wrong")
-    texts, images = [_text(o) for o in raw_texts], [_picture(o) for o in progress(raw_images, "pictures", unit="picture")]
-    if not texts or not images: raise ValueError(f"{len(texts)} texts and {len(images)} pictures: give at least one of each")
-    return _judge(self, texts, images, match, threshold)
+    t, i = (_embedded(*o) for o in ((self.clip.encode_texts, raw_texts, _text, str.casefold, "texts"), (self.clip.encode_images, raw_images, _picture, _pixels, "pictures")))
+    if not t[2] or not i[2]: raise ValueError(f"{len(t[2])} texts and {len(i[2])} pictures: give at least one of each")
+    return _judge(self, t, i, match, threshold)
 
 # %% ../../nbs/17_data.align.ipynb #08c036da
-def _judge(self, texts, images, match, threshold):
-    "Embed what is good, pair, score, and give every row its line"
-    t,i = (_embedded(f, rows) for f,rows in ((self.clip.encode_texts, texts), (self.clip.encode_images, images)))
+def _judge(self, t, i, match, threshold):
+    "Pair what is good, score it, and give every row its line"
+    texts, images = t[2], i[2]
     a,b = _pairs(match, texts, images, t[0], i[0])
-    reason = np.array([texts[x][1] or images[y][1] or "" for x,y in zip(a, b)], object)
     again = _repeats([(texts[x][0], images[y][0]) for x,y in zip(a, b)])
-    reason = np.array([r or (f"duplicate of row {again[k]}" if k in again else "") for k,r in enumerate(reason)], object)
+    reason = np.array([texts[x][1] or images[y][1] or (f"duplicate of row {again[k]}" if k in again else "") for k,(x,y) in enumerate(zip(a, b))], object)
     fine, score = np.flatnonzero(reason == ""), np.full(len(a), np.nan)
     if len(fine) > 2: score[fine] = self.score(t[0][t[1][a[fine]]], i[0][i[1][b[fine]]])
     reason[fine] = np.where(score[fine] >= threshold, "kept", "score below threshold" if len(fine) > 2 else "fewer than 3 good pairs: nothing to compare with")
@@ -214,22 +209,51 @@ def _judge(self, texts, images, match, threshold):
     reason, score = np.concatenate([reason, np.array(why, object)]), np.concatenate([score, np.full(len(lost), np.nan)])
     return AlignedPairs(a, b, score, reason == "kept", reason, threshold)
 
-def _embedded(encode, rows):
-    "Embeddings of the good rows, and where each row's stands (−1 for a bad one)"
-    good = [k for k,(_,why) in enumerate(rows) if why is None]
-    at = np.full(len(rows), -1)
-    at[good] = np.arange(len(good))
-    return (encode([rows[k][0] for k in good]) if good else torch.zeros(0, 1)), at
-
 # %% ../../nbs/17_data.align.ipynb #959e7ab2
+_READ = 256 # rows, so pictures, that are in memory at once
+
+def _embedded(encode, raw, check, key, what):
+    "Rows read, embedded and forgotten a batch at a time → embeddings of the good ones, each row's place among them (−1 for a bad one), its key and reason"
+    rows, parts, left = [], [], iter(raw)
+    with progress(desc=what, total=len(raw) if hasattr(raw, "__len__") else None, unit=what[:-1]) as bar:
+        while batch := [check(o) for o in islice(left, _READ)]:
+            if good := [o for o,why in batch if why is None]: parts.append(encode(good))
+            rows += [(key(o) if why is None else None, why) for o,why in batch]
+            bar.update(len(batch))
+            batch, good = None, None
+    fine = np.array([why is None for _,why in rows], bool)
+    return (torch.cat(parts) if parts else torch.zeros(0, 1)), np.where(fine, np.cumsum(fine)-1, -1), rows
+
+def _pixels(picture): return picture.size, hashlib.sha256(picture.convert("RGBA").tobytes()).digest()
+
 def _repeats(pairs):
     "Place of a pair → place of the first pair with the same text and the same pixels"
     first, again = {}, {}
-    for k,(text,picture) in enumerate(pairs):
-        if text is None or picture is None: continue
-        key = text.casefold(), picture.size, hashlib.sha256(picture.convert("RGBA").tobytes()).digest()
-        if (at := first.setdefault(key, k)) != k: again[k] = at
+    for k,pair in enumerate(pairs):
+        if None not in pair and (at := first.setdefault(pair, k)) != k: again[k] = at
     return again
+
+# %% ../../nbs/17_data.align.ipynb #2d05c135
+@patch
+def calibrate(self:MultimodalAligner,
+    texts:list[str], # One for each picture
+    pictures:list, # Pictures, their bytes, or paths, that belong to the texts; the model should not have learnt from them
+) -> dict: # The curve, also in `calibration`
+    "Fit the score to this model, on pairs known to be right; `ValueError` when they are too few"
+    if len(texts) != len(pictures): raise ValueError(f"{len(texts)} texts and {len(pictures)} pictures: give pairs")
+    good = [(t, i) for (t,a),(i,b) in zip(map(_text, texts), map(_picture, pictures)) if a is None and b is None]
+    if len(good) < 8: raise ValueError(f"{len(good)} good pairs are too few to calibrate on: give at least 8, better some hundred")
+    self.calibration = calibrate(self.clip.encode_texts([t for t,_ in good]), self.clip.encode_images([i for _,i in good]))
+    return self.calibration
+
+@patch
+def save(self:MultimodalAligner,
+    folder:str|Path, # Where to write; for a model of open_clip's own form, the folder that it lies in
+) -> Path: # `folder`, which `MultimodalAligner(folder)` opens
+    "Write the checkpoint with its calibration; of a model of open_clip's own form, the calibration alone"
+    if isinstance(self.clip, Clip): self.clip.save(folder)
+    write_json(Path(folder)/"align.json", self.calibration)
+    return Path(folder)
 
 # %% ../../nbs/17_data.align.ipynb #d30c47d2
 @patch
@@ -247,17 +271,8 @@ def fit(self:MultimodalAligner,
     train,aside = ([(t, i) for ((t,_),(i,_)),s in zip(good, side) if s == want] for want in (False, True))
     if min(len(train)//2, len(aside)) < 8: raise ValueError(f"{len(good)} good pairs, {len(aside)} of them kept aside, are too few: give some 100 or more")
     history = learn_pairs(self.clip, *zip(*train), cfg, resume)
-    self.calibration = calibrate(self.clip.encode_texts([t for t,_ in aside]), self.clip.encode_images([i for _,i in aside]))
+    self.calibrate(*zip(*aside))
     return history
-
-@patch
-def save(self:MultimodalAligner,
-    folder:str|Path, # Where to write
-) -> Path: # `folder`, which `MultimodalAligner(folder)` opens
-    "Write the checkpoint with its calibration"
-    self.clip.save(folder)
-    write_json(Path(folder)/"align.json", self.calibration)
-    return Path(folder)
 
 # %% ../../nbs/17_data.align.ipynb #a8ba57bf
 def read_pairs(
@@ -277,8 +292,7 @@ def write_judged(
     path:str|Path, # The CSV to write
 ) -> Path: # `path`
     "The table with a score and a reason for each row"
-    table = judged.to_pandas()
-    table.insert(0, "picture", [str(pictures[k]) if k >= 0 else "" for k in judged.image_index])
-    table.insert(0, "text", [texts[k] if k >= 0 else "" for k in judged.text_index])
+    said, seen = ([what[k] if k >= 0 else "" for k in at] for what,at in ((texts, judged.text_index), (list(map(str, pictures)), judged.image_index)))
+    table = pd.DataFrame(dict(text=said, picture=seen)).join(judged.to_pandas())
     with write_atomic(path) as f: table.to_csv(f, index=False)
     return Path(path)

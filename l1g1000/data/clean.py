@@ -13,11 +13,12 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable, Iterable
-import numpy as np, pandas as pd, pyarrow as pa, pyarrow.parquet as pq
+import cloudpickle, numpy as np, pandas as pd, pyarrow as pa, pyarrow.parquet as pq
 from datasets import Dataset
 from fastcore.basics import patch
 from joblib import Parallel, delayed
 from ..core import home, one_of, progress, remove, write_atomic
+from .folder import folder_rows
 from .rules import Mend, Rule, Unique
 
 # %% ../../nbs/13_data.clean.ipynb #de563072
@@ -197,8 +198,8 @@ def _batches(rows, size):
         found = (pa.Table.from_pandas(rows.iloc[i:i+size], schema, preserve_index=False) for i in range(0, len(rows), size))
     elif isinstance(rows, (str, Path)):
         files = _files(Path(rows))
-        if files[0].suffix == ".parquet": found = (pa.Table.from_batches([b]) for f in files for b in pq.ParquetFile(f).iter_batches(size))
-        else: found = (pa.table({"path": [str(o) for o in files[i:i+size]]}) for i in range(0, len(files), size))
+        if _parquet(files): found = (pa.Table.from_batches([b]) for f in files for b in pq.ParquetFile(f["path"]).iter_batches(size))
+        else: found = (pa.Table.from_pylist(files[i:i+size]) for i in range(0, len(files), size))
     else: found = map(pa.Table.from_pylist, iter(lambda o=iter(rows): list(itertools.islice(o, size)), []))
     schema = None
     for t in found:
@@ -208,29 +209,43 @@ def _batches(rows, size):
 def _typed(table, schema=None): return table.cast(schema or pa.schema([f.with_type(_plain(f.type)) for f in table.schema], table.schema.metadata))
 def _plain(t): return pa.string() if pa.types.is_null(t) else t.value_type if pa.types.is_dictionary(t) else t
 
+def _parquet(files): return files[0]["path"].endswith(".parquet")
 def _files(path):
-    files = sorted(o for o in path.rglob("*") if o.is_file() and not o.name.startswith(".")) if path.is_dir() else [path]
-    if not files: raise ValueError(f"{path} holds no file: give a folder of pictures or sounds, or Parquet")
-    parquet = {o.suffix == ".parquet" for o in files}
-    if len(parquet) > 1: raise ValueError(f"{path} mixes Parquet with other files: give a folder of one kind")
-    if path.is_dir() or path.is_file() and parquet == {True}: return files
+    files = folder_rows(path)
+    if len({o["path"].endswith(".parquet") for o in files}) > 1: raise ValueError(f"{path} mixes Parquet with other files: give a folder of one kind")
+    if path.is_dir() or path.is_file() and _parquet(files): return files
     raise ValueError(f"{path} is neither a folder nor a Parquet file: read other files with pandas or datasets first")
 
 # %% ../../nbs/13_data.clean.ipynb #c13784ff
+def _judged(batches, rules, num_proc, folder):
+    "What each batch has to say, in order"
+    if num_proc == 1: return (_judge(b, rules) for b in batches)
+    (folder/"rules").write_bytes(cloudpickle.dumps(list(rules)))
+    return Parallel(n_jobs=num_proc, return_as="generator", pre_dispatch="2*n_jobs")(delayed(_judge_held)(b, folder/"rules") for b in batches)
+
+_HELD = {} # in a worker: where the rules were read → the rules
+
+def _judge_held(batch, path):
+    if path not in _HELD:
+        _HELD.clear()
+        _HELD[path] = cloudpickle.loads(path.read_bytes())
+    return _judge(batch, _HELD[path])
+
+# %% ../../nbs/13_data.clean.ipynb #a734f701
 def clean(
-    rows:Dataset|pd.DataFrame|str|Path|Iterable[dict], # What to clean; a path is a Parquet file, a folder of them, or a folder of files (column `path`)
+    rows:Dataset|pd.DataFrame|str|Path|Iterable[dict], # What to clean; a path is a Parquet file, a folder of them, or a folder of files (`path`, and `text` where captions lie beside them, page 07)
     rules:list[Callable], # `Rule`, `Mend`, `Unique` or a function row → reason or `None`; in this order, and duplicates last
     num_proc:int = 1, # Processes that judge, at least 1
     batch_size:int = 10_000, # Rows in a batch, at least 1; the answer does not depend on it
     out:str|Path|None = None, # For Parquet: where the kept rows go; beside the source when left out
-) -> tuple: # (what is kept, `CleanReport`): of the same kind; for Parquet `out`, for a folder the list of good files, for a generator an iterator
+) -> tuple: # (what is kept, `CleanReport`): of the same kind; for Parquet `out`, for a folder the list of good files (with captions, of `path` and `text`), for a generator an iterator
     "Keep the rows that no rule objects to, and say why the others went"
     for k,v in (("num_proc", num_proc), ("batch_size", batch_size)):
         if v < 1: raise ValueError(f"{k}={v}: choose 1 or more")
     folder = Path(tempfile.mkdtemp(dir=home("clean", "x").parent))
     atexit.register(remove, folder) # a kept Dataset reads its file until the end
     book = _Book(rules, folder)
-    work = Parallel(n_jobs=num_proc, return_as="generator", pre_dispatch="2*n_jobs")(delayed(_judge)(b, rules) for b in _batches(rows, batch_size))
+    work = _judged(_batches(rows, batch_size), rules, num_proc, folder)
     try:
         with progress(desc="cleaning", unit="row", total=len(rows) if hasattr(rows, "__len__") and not isinstance(rows, str) else None) as bar:
             for part in work:
@@ -250,7 +265,7 @@ def _back(rows, book, stay, rules, out):
         cols = sorted({c for r in rules if isinstance(r, Mend) for c in r.columns})
         mended = pa.concat_tables(t.select(cols) for t in tables)
         return rows.iloc[np.flatnonzero(np.concatenate(book.ok))[stay]].assign(**{c: mended[c].to_pandas().to_numpy() for c in cols})
-    if isinstance(rows, (str, Path)) and _files(Path(rows))[0].suffix != ".parquet": return [Path(p) for t in tables for p in t["path"].to_pylist()]
+    if isinstance(rows, (str, Path)) and not _parquet(_files(Path(rows))): return [o if "text" in o else Path(o["path"]) for t in tables for o in t.to_pylist()]
     with pa.ipc.open_stream(str(book.folder/"judged.arrow")) as f: schema = f.schema
     if isinstance(rows, (str, Path)):
         with write_atomic(out := Path(out or Path(rows).with_name(Path(rows).stem + ".clean.parquet"))) as f, pq.ParquetWriter(f, schema) as w:
