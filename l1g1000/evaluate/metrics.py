@@ -51,6 +51,7 @@ def f1(
     claims = np.array([(true == l).sum() + (said == l).sum() for l in labels])
     return float(np.divide(2*hits, claims, out=np.zeros(len(labels)), where=claims > 0).mean())
 
+# %% ../../nbs/58_evaluate.metrics.ipynb #3a9c4836
 def matthews(
     true:Sequence, # (N,) labels
     said:Sequence, # (N,) labels
@@ -80,6 +81,7 @@ def spearman(
     "How near to the same order"
     return pearson(*map(rankdata, columns(true, said, numbers=True)))
 
+# %% ../../nbs/58_evaluate.metrics.ipynb #4d73e28b
 def auc(
     true:Sequence, # (N,) 0 or 1, `False` or `True`, both among them
     score:Sequence, # (N,) numbers, higher where 1 is likelier
@@ -121,6 +123,7 @@ def resampled(
     members = np.split(order, np.cumsum(np.bincount(which))[:-1])
     for _ in range(draws): yield np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
 
+# %% ../../nbs/58_evaluate.metrics.ipynb #ce6ee47a
 def interval(
     metric:Callable, # `metric(true, said)` → a number, higher is better or not
     true:Sequence, # (N,)

@@ -105,6 +105,7 @@ def orthogonalize(
         x = 3.4445*x + (2.0315*a@a - 4.7750*a)@x
     return x.mT if tall else x
 
+# %% ../../nbs/40_train.optim.ipynb #53988218
 class StackMuon(torch.optim.Optimizer):
     "Muon for each matrix of a stack, with steps as large as those of AdamW (Liu et al. 2025)"
     def __init__(self,
