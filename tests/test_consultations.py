@@ -50,7 +50,7 @@ def test_no_text_stands_twice_nor_nearly(rows, lang):
     assert len(set(texts)) == len(texts)
     near = alike(texts)
     near[range(len(texts)), range(len(texts))] = 0
-    assert near.max() < .35 # between the most alike of ours, and what a text that was only edited has with its source
+    assert near.max() < .3 # the most alike of ours have .21; a text that is only edited keeps .6 and more with its source:
     assert alike(texts, [*map(edited, texts)]).diagonal().min() > .5
 
 def test_nothing_private_and_nothing_broken(rows):

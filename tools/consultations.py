@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from ruamel.yaml import YAML
 from l1g1000.card import table
-from l1g1000.chain import versions
 from l1g1000.core import read_json, sha256_file, write_atomic, write_json
 
 ROOT = Path(__file__).absolute().parents[1]
@@ -44,6 +43,7 @@ def by_group(rows, seed):
 
 def measure(rows):
     "The baseline beside the largest class: by language, by department, and on a style of writing that was kept away"
+    from l1g1000.chain import versions
     scores, found = {}, []
     for lang in (*LANGS, "both"):
         accuracy, majority = [], []
@@ -91,14 +91,15 @@ def holds(rows, scores):
 
 def caught(rows):
     urgent, calm = ([o for o in rows if o["emergency"] == b] for b in (True, False))
-    hits = lambda those, *written: sum(bool(alarms(o["text"], phrases(*written))) for o in those)
+    every, early = phrases(), phrases("before")
+    def hits(those, signs): return sum(bool(alarms(o["text"], signs)) for o in those)
     return f"""
 
 ## Emergencies
 
 An emergency here is what an ambulance or the emergency department should see now. What should be seen on the same day (new angina, an ulcer of the cornea, an ear that went deaf overnight) is not marked.
 
-`emergency.yaml` lists {len(phrases())} warning signs, as regular expressions with a reason each. A program that uses this set is to ask it first, escalate whatever it finds, and let no model overrule it. Those marked `before` were written before the consultations, by the same author: they caught {percent(hits(urgent, "before"), len(urgent))}. The rest were added for those that were missed, so that all of them catch {percent(hits(urgent), len(urgent))}, by construction: on messages of others, expect the first figure at best. False alarms: {percent(hits(calm), len(calm))}, some from a negation ("no black stools"), most from a word in another sense ("fitting" a lens). The phrases don't read negations, on purpose: an alarm too many costs a call.
+`emergency.yaml` lists {len(every)} warning signs, as regular expressions with a reason each. A program that uses this set is to ask it first, escalate whatever it finds, and let no model overrule it. Those marked `before` were written before the consultations, by the same author: they caught {percent(hits(urgent, early), len(urgent))}. The rest were added for those that were missed, so that all of them catch {percent(hits(urgent, every), len(urgent))}, by construction: on messages of others, expect the first figure at best. False alarms: {percent(hits(calm, every), len(calm))}, some from a negation ("no black stools"), most from a word in another sense ("fitting" a lens). The phrases don't read negations, on purpose: an alarm too many costs a call.
 """
 
 def baseline(scores):
@@ -117,7 +118,7 @@ Mixed up most often, of {scores["tested"]:,} answers: {mixed}. On a style of wri
 
 {styles}
 
-The fewer rows are left to learn from, the harder: read the second table beside its second column.
+The fewer rows are left to learn from, the harder: read the second table beside its second column. Whoever writes for a relative ("my son, 20") reads much like the parent of a small child.
 """
 
 WRITTEN = """
@@ -150,9 +151,10 @@ def main():
         if check: sys.exit(f"stale: {SCORES.relative_to(ROOT)} is of other consultations: run python tools/consultations.py")
         write_json(SCORES, measure(rows()))
         print(f"wrote: {SCORES.relative_to(ROOT)}")
-    if CARD.is_file() and CARD.read_text(encoding="utf-8") == card(): return
+    text = card()
+    if CARD.is_file() and CARD.read_text(encoding="utf-8") == text: return
     if check: sys.exit(f"stale: {CARD.relative_to(ROOT)}: run python tools/consultations.py")
-    with write_atomic(CARD) as f: f.write_text(card(), encoding="utf-8")
+    with write_atomic(CARD) as f: f.write_text(text, encoding="utf-8")
     print(f"wrote: {CARD.relative_to(ROOT)}")
 
 if __name__ == "__main__": main()
