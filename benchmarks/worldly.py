@@ -6,6 +6,7 @@ About twenty minutes on two quiet cores, and ten more the first time, for the ju
 that is done stands in the file and is measured again only with --only, or when the model changed.
 """
 import argparse, statistics, time
+from base64 import b64encode
 from pathlib import Path
 import numpy as np, torch
 from l1g1000.chain import versions
@@ -20,6 +21,7 @@ from l1g1000.model.transformer import FRAME, PATCH
 from l1g1000.nano.documents import WEIGHTS, Directions, Mixture, Senses
 from l1g1000.nano.facts import DEV_STYLE, DEV_VOICE, DRAWN, SPEAKER, SPOKEN, TEST_STYLE, TEST_VOICES, gather
 from l1g1000.nano.model import Nano, Prompt
+from l1g1000.picture import encode_png
 from l1g1000.tokens.audio import RATE, to_mel
 from l1g1000.train.batches import take
 
@@ -28,7 +30,7 @@ SEEDS = (0, 1, 2)
 
 def options():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--model", type=Path, default=Path("out/nano/model"), help="the folder of a trained nano")
+    p.add_argument("--model", type=Path, default=checkpoint("nano"), help="the folder of a trained nano; left out: the one that ships")
     p.add_argument("--out", type=Path, default=OUT)
     p.add_argument("--only", nargs="*", choices=list(PARTS), help="parts to measure again")
     p.add_argument("--some", type=int, default=1, help="take every so manieth example: a quick look")
@@ -110,6 +112,8 @@ def nearest_sound(b, rows):
 
 # draw -------------------------------------------------------------------------------------------------------------------------------
 
+def png(picture): return b64encode(encode_png(picture.quantize(32))).decode()
+
 def picture_judge(b): return learn_picture_judge(b.train, resume=home("judges", "pictures.resume"))
 
 def draw(b):
@@ -121,17 +125,19 @@ def draw(b):
     held = {(b.lists["style"][s], b.lists["concept"][c]) for c,s,away in b.facts.drawing if away}
     concepts = [c for c in b.lists["concept"] if (c, "en") in b.name][::b.some]
     for s in DRAWN:
-        one, five = [], []
+        one, five, first = [], [], []
         for seed in SEEDS:
             pictures = []
             for i in progress(range(0, len(concepts), 128), f"drawing {s}", unit="batch"):
                 pictures += b.nano.paint([b.name[c, "en"] for c in concepts[i:i+128]], [s]*len(concepts[i:i+128]), seed=seed)
             a,z = judged_pictures(judge.order, pictures, concepts)
-            one.append(a); five.append(z)
+            one.append(a); five.append(z); first = first or pictures
         away = np.array([(s, c) in held for c in concepts])
         shuffled = float(judged_pictures(judge.order, pictures, list(np.roll(concepts, 7)))[0].mean())
         beside = dict(chance=1/len(judge.concepts), shuffled=shuffled)
-        out[s] = dict(top1=Score(np.concatenate([o[~away] for o in one]), np.tile(np.array(concepts)[~away], len(SEEDS)), beside).summary(),
+        rng = np.random.default_rng(0)
+        shown = {k: sorted(rng.permutation(np.flatnonzero(o))[:8].tolist()) for k,o in (("recognised", one[0]), ("missed", ~one[0]))}
+        out[s] = dict(shown={k: [dict(concept=concepts[i], name=b.name[concepts[i], "en"], png=png(first[i])) for i in o] for k,o in shown.items()}, top1=Score(np.concatenate([o[~away] for o in one]), np.tile(np.array(concepts)[~away], len(SEEDS)), beside).summary(),
             top5=Score(np.concatenate([o[~away] for o in five]), np.tile(np.array(concepts)[~away], len(SEEDS)), {}).summary(), seeds=[float(o[~away].mean()) for o in one],
             away=Score(np.concatenate([o[away] for o in one]), np.tile(np.array(concepts)[away], len(SEEDS)), beside).summary())
     return out
@@ -216,15 +222,18 @@ def use(b):
     some = {f"{s} to {t}": take(Mixture(dev, 8, 256, 3, {(s, t): 1.}), range(8)) for s,t in WEIGHTS}
     @torch.no_grad()
     def loss(batch): return (lambda s, n: float(s)/float(n))(*senses(model, batch))
+    def counted(seen, batch):
+        "Tokens of each expert, for each layer; what fills up a row does not count"
+        real = batch["documents"][:, :-1].flatten() >= 0
+        return [torch.bincount(torch.cat(o)[real].flatten(), minlength=E).float() for o in seen.values()]
     for k,batch in some.items():
         with watched(model) as seen: plain = loss(batch)
-        shares = [torch.bincount(torch.cat(o).flatten(), minlength=E).float() for o in seen.values()]
-        out[k] = dict(loss=plain, shares=[(o/o.sum()).tolist() for o in shares])
+        out[k] = dict(loss=plain, shares=[(o/o.sum()).tolist() for o in counted(seen, batch)])
         for how in ("off", "forced"):
             with experts(model, how): out[k][how] = loss(batch)
     mix = take(Mixture(dev, 16, 256, 4), range(16))
     with watched(model) as seen: loss(mix)
-    load = [torch.bincount(torch.cat(o).flatten(), minlength=E).float() for o in seen.values()]
+    load = counted(seen, mix)
     return dict(directions=out, busiest_over_mean=[float(o.max()/o.mean()) for o in load], idle=[int((o == 0).sum()) for o in load])
 
 # time -------------------------------------------------------------------------------------------------------------------------------

@@ -158,7 +158,7 @@ def ask(
     style:str = "noto", # Of a drawing: noto, twemoji or openmoji
     seed:int = 0, # Of a drawing
     out:Path|None = None, # Where a drawing or a sound goes; left out, drawing.png or speech.wav
-    model:Path = Path("out/nano/model"), # The folder of a nano that l1g1000 train nano made, or an artefact of the chain (out/quantize), which names pictures
+    model:Path = Path("nano"), # nano, which ships; the folder of one that l1g1000 train nano made; or an artefact of the chain (out/quantize), which names pictures
     json:bool = False, # Print as JSON?
 ) -> None:
     "Ask nano: name a picture or a sound, draw a name, or say it"
@@ -167,9 +167,9 @@ def ask(
     (verb, what), = given.items()
     if verb in ("picture", "listen") and not what.is_file(): raise ValueError(f"no file at {what}: check the path")
     if (model/"artefact.json").is_file(): return _tell(_of_chain(model, verb, what, lang), json)
-    if not model.is_dir(): raise ValueError(f"no model at {model}: train one with l1g1000 train nano --out {model.parent}, or give --model FOLDER")
-    from l1g1000.nano.model import Nano, read_wave, write_wave
-    nano = Nano.load(model)
+    if str(model) != "nano" and not model.is_dir(): raise ValueError(f"no model at {model}: train one with l1g1000 train nano --out {model.parent}, or leave --model out for the one that ships")
+    from l1g1000.nano.model import Nano, checkpoint, read_wave, write_wave
+    nano = Nano.load(checkpoint("nano") if str(model) == "nano" else model)
     if verb == "picture": answer = dict(name=nano.caption(what, lang))
     elif verb == "listen": answer = dict(name=nano.listen(*read_wave(what), lang))
     elif verb == "draw": answer = dict(written=str(_png(nano.draw(draw, lang, style, seed=seed), out or Path("drawing.png"))))

@@ -98,7 +98,7 @@ def test_asked_on_the_command_line(tmp_path, capsys, monkeypatch):
         out, err = capsys.readouterr()
         return json.loads(out) if end.value.code == 0 else err
     monkeypatch.chdir(tmp_path)
-    assert "l1g1000 train nano --out" in ask("--draw", "sun")
+    assert "l1g1000 train nano --out" in ask("--draw", "sun") and "the one that ships" in ask("--draw", "sun")
     tokens = Tokens.load(find_tokens("nano-tokens"))
     save_nano(tmp_path/"model", Transformer(nano_config(tokens.vocabulary)), tokens) # it never learnt: answers are nonsense, but answers
     assert ask("--draw", "sun") == dict(written="drawing.png") and Image.open("drawing.png").size == (256, 256)
@@ -110,3 +110,19 @@ def test_asked_on_the_command_line(tmp_path, capsys, monkeypatch):
     assert "Choose from: de, en" in ask("--say", "sun", "--lang", "af") and "no readable WAV" in ask("--listen", "drawing.png")
     (tmp_path/"model"/"config.json").write_text("{}")
     assert "was altered or cut" in ask("--draw", "sun")
+
+def test_the_one_that_ships_answers_at_once(tmp_path, capsys, monkeypatch):
+    import shutil, l1g1000
+    from l1g1000.cli import main
+    from l1g1000.data.clip import checkpoint
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end: main(["ask", "--draw", "red heart", "--out", "heart.png", "--json"])
+    assert end.value.code == 0 and json.loads(capsys.readouterr().out) == dict(written="heart.png")
+    nano = l1g1000.load("nano")
+    assert len(nano.langs) > 100 and nano.config.params().total <= 12e6 and nano.config.params().active <= 5e6
+    size = sum(o.stat().st_size for k in ("nano", "nano-tokens") for o in checkpoint(k).iterdir())
+    assert size <= 25e6, "weights and tokenizers together"
+    shutil.copytree(checkpoint("nano"), tmp_path/"mine")
+    assert l1g1000.load("nano").generate("red heart", to="de") == type(nano).load(tmp_path/"mine").generate("red heart", to="de")
+    (tmp_path/"mine"/"manifest.json").write_text((tmp_path/"mine"/"manifest.json").read_text().replace('"image.safetensors": "', '"image.safetensors": "0'))
+    with pytest.raises(ValueError, match="of another release"): type(nano).load(tmp_path/"mine")

@@ -16,14 +16,14 @@ from typing import Any, Sequence
 import numpy as np, torch
 from fastcore.basics import patch
 from PIL import Image
-from safetensors.torch import load_file
 from torch import Tensor
 from ..core import one_of, read_json, sha256_file, write_atomic
+from ..data.clip import checkpoint
 from ..model import hub
 from ..model.config import ModelConfig
 from ..model.transformer import FRAME, PATCH, Transformer
 from .facts import DRAWN, SPOKEN
-from .train import Tokens
+from .train import TOKEN_FILES, Tokens, fill
 from ..picture import read_picture
 from ..tokens.audio import RATE
 from ..tokens.senses import hear, see, to_floats
@@ -255,20 +255,22 @@ def load(cls:Nano,
 ) -> Nano: # Ready to answer
     "Read a checkpoint, every tensor and every checksum accounted for"
     folder = Path(folder)
-    for f in ("config.json", "model.safetensors", "text.json", "image.safetensors", "audio.safetensors"):
-        if not (folder/f).is_file(): raise ValueError(f"{folder} holds no {f}: give the folder of a trained nano")
-    if (folder/"manifest.json").is_file():
-        for f,digest in read_json(folder/"manifest.json")["files"].items():
-            if sha256_file(folder/f) != digest: raise ValueError(f"{folder/f} was altered or cut: train or install it again")
-    model = Transformer(ModelConfig(**read_json(folder/"config.json")))
-    try: model.load_state_dict(load_file(folder/"model.safetensors"))
-    except (RuntimeError, OSError) as e: raise ValueError(f"{folder/'model.safetensors'}: {' '.join(str(e).split())[:200]}") from e
-    return cls(model.float(), Tokens.load(folder))
+    about = read_json(folder/"manifest.json") if (folder/"manifest.json").is_file() else {}
+    lent = about.get("tokens") # tokenizers that ship with the library, and their checksums: a checkpoint need not repeat them
+    tokens = checkpoint(lent["of"]) if lent else folder
+    for o in (folder/"config.json", folder/"model.safetensors", *(tokens/k for k in TOKEN_FILES)):
+        if not o.is_file(): raise ValueError(f"{folder} holds no {o.name}: give the folder of a trained nano")
+    for o,digest in [(folder/k, v) for k,v in about.get("files", {}).items()] + [(tokens/k, v) for k,v in (lent or {}).get("files", {}).items()]:
+        if sha256_file(o) != digest: raise ValueError(f"{o} was altered or cut, or is of another release: train or install it again")
+    return cls(fill(Transformer(ModelConfig(**read_json(folder/"config.json"))), folder), Tokens.load(tokens))
 
 # %% ../../nbs/54_nano.model.ipynb #5f90e238
 def load(
-    source:str|Path, # The folder of a checkpoint, or `"smollm2"`
+    source:str|Path, # `"nano"`, which ships with the library; the folder of a checkpoint; or `"smollm2"`
     **how, # For `model.hub.load`: `dtype`
 ) -> Any: # A `Nano`, or what `model.hub.load` gives
     "Open a model, offline"
-    return Nano.load(source) if (Path(source)/"image.safetensors").is_file() else hub.load(source, **how)
+    ours = source == "nano" or (Path(source)/"image.safetensors").is_file()
+    if not ours: return hub.load(source, **how)
+    if how: raise ValueError(f"nano takes no {', '.join(how)}: give its name or folder alone")
+    return Nano.load(checkpoint("nano") if source == "nano" else source)

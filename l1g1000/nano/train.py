@@ -1,4 +1,4 @@
-"""One recipe, one command: tokenizers, nine directions, a sparse Transformer, an hour or two on two cores
+"""One recipe, one command: tokenizers, nine directions, a sparse Transformer, six hours on two cores at most
 
 Docs: https://l1g1000.github.io/l1g1000/nano.train.html.md"""
 
@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from .. import __version__
 from ..config import load_config
-from ..core import one_of, seed_everything, sha256_file, write_atomic, write_json
+from ..core import one_of, read_json, seed_everything, sha256_file, write_atomic, write_json
 from ..data.clip import checkpoint
 from ..model.config import ModelConfig
 from ..model.transformer import Transformer
@@ -156,9 +156,15 @@ def train_nano(
     trainer.fit(until=recipe.until)
     size = trainer.bare.cfg.params()
     done = dict(steps=trainer.step, planned=recipe.train.steps, learnt=trainer.tokens, parameters=size.total, active=size.active, best=trainer.best)
-    save_nano(out/"model", trainer.result, tokens, command=_command(path, overrides), made_with=f"l1g1000 {__version__}, torch {torch.__version__}", seed=recipe.train.seed, **done)
+    save_nano(out/"model", trainer.result, tokens, command=_command(path, overrides), made_with=f"l1g1000 {__version__}, torch {torch.__version__}", seed=recipe.train.seed, before=_before(recipe), **done)
     write_json(out/"result.json", done := done | dict(model=str(out/"model")))
     return done
+
+def _before(recipe):
+    "What the weights that it began with had learnt, the first training first"
+    file = recipe.start and _folder("start", recipe.start)/"manifest.json"
+    about = read_json(file) if file and file.is_file() else {}
+    return [*about.get("before", []), {k: about[k] for k in ("command", "steps", "learnt")}] if about else []
 
 def _command(path, overrides):
     "As a user types it: a recipe that comes along goes by its name"
