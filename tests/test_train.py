@@ -4,7 +4,7 @@ from importlib.util import find_spec
 import pytest
 from conftest import ROOT
 
-ENV = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
+ENV = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 def script(*args, module=(), without=""): return subprocess.run([sys.executable, *module, *map(str, args)], capture_output=True, text=True, env={k: v for k,v in ENV.items() if k != without})
 

@@ -101,6 +101,7 @@ def _check(recipe, out, t):
         if shapes != {k: v.shape for k,v in state["model"].items()}: raise ValueError(f"{path} was made with another model: give the same, or choose another folder")
     return cfg
 
+# %% ../../nbs/49_train.recipe.ipynb #97756531
 def prepare(
     recipe:Recipe, # What to train
     out:str|Path, # Where the run keeps its checkpoints and logs

@@ -81,6 +81,7 @@ def check_strategy(
     if strategy == "deepspeed" and cfg.fp16: raise ValueError("fp16 with deepspeed, which scales the loss in a way of its own: choose bf16, or fsdp, which divides as its stage 3 does")
     if (strategy == "fsdp" or stage == 3) and cfg.ema: raise ValueError(f"ema={cfg.ema} with {'fsdp' if strategy == 'fsdp' else 'stage=3'}: an average of divided weights is not kept; set ema to 0, or choose ddp{' or stage 2' if stage else ''}")
 
+# %% ../../nbs/47_train.settings.ipynb #81ef7074
 def zero_settings(
     cfg:TrainConfig, # How to train
     processes:int, # That share a step

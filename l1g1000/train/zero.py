@@ -40,6 +40,7 @@ def backward(
     if zero_stage(accelerator): model.backward(loss, scale_wrt_gas=False)
     else: accelerator.backward(loss)
 
+# %% ../../nbs/42_train.zero.ipynb #d580cd09
 def zero_step(
     engine, # DeepSpeed's, as `accelerator.prepare` gave it
     factor:float = 1., # What the gradient is multiplied by before it is clipped, above 0
@@ -64,6 +65,7 @@ def _find_pieces(zero):
     if hasattr(zero, "bit16_groups"):
         for f,g in zip(*_zero_parts(zero)): link(g, f, zero.optimizer.state)
 
+# %% ../../nbs/42_train.zero.ipynb #57a570c5
 def zero_state(
     accelerator, # From `make_accelerator("deepspeed")`
     engine, # The model, as `accelerator.prepare` gave it
