@@ -53,7 +53,7 @@ class Trainer:
         self.dtype, self.scaler = precision(self.acc.device.type, cfg)
         if cfg.fp16 and any(p.dtype == torch.float16 for p in model.parameters()): raise ValueError("fp16 needs weights in float32, which it rounds as it goes: call model.float() first")
         if cfg.patience and evaluate is None: raise ValueError(f"patience={cfg.patience} needs something to watch: give evaluate, or patience=0")
-        self.bare = model.to(self.acc.device) # without what Accelerate puts around it; to ask it for that would load DeepSpeed, if it is installed
+        self.bare = model.to(self.acc.device) # without what Accelerate puts around it
         self.ema = AveragedModel(self.bare, multi_avg_fn=follow(cfg.ema)) if cfg.ema else None
         self.model, self.opt = self.acc.prepare(self.bare, make_optimizer(self.bare, cfg.optimizer, cfg.lr, cfg.weight_decay))
         self.params = [p for p in self.model.parameters() if p.requires_grad]

@@ -10,7 +10,7 @@ __all__ = ['STRATEGIES', 'PRECISIONS', 'make_accelerator', 'check_deepspeed', 'd
 
 # %% ../../nbs/41_train.parallel.ipynb #218425db
 import importlib.util, os, signal, subprocess, sys, warnings
-from contextlib import nullcontext, redirect_stdout
+from contextlib import nullcontext
 from copy import deepcopy
 from datetime import timedelta
 from numbers import Real
@@ -67,13 +67,10 @@ def _shard_on_cpu(accelerator, plugin):
 def _need_deepspeed():
     if not importlib.util.find_spec("deepspeed"): raise ValueError("strategy='deepspeed' needs DeepSpeed: pip install deepspeed, or choose strategy='fsdp', which shards as its stage 3 does")
 
-def _load_deepspeed():
-    "The library, quiet on the standard output, and content with gloo on a CPU"
-    if not torch.cuda.is_available(): os.environ.setdefault("DS_ACCELERATOR", "cpu") # else it warns that it found no GPU
-    with redirect_stdout(sys.stderr): import deepspeed.ops # it binds its log to what is the standard output now
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False # used on a CPU alone
-    warnings.filterwarnings("ignore", r"`torch\.distributed\.\w+` is deprecated", FutureWarning) # by names that DeepSpeed does not use yet
-    return deepspeed
+def _gloo_alone():
+    "Linux's own way for DeepSpeed to add up on a CPU must be built first; without it gloo does, as on other systems"
+    import deepspeed.ops
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
 def _build(precision, cpu, accumulation, timeout, plugins):
     from accelerate import Accelerator
@@ -82,10 +79,10 @@ def _build(precision, cpu, accumulation, timeout, plugins):
     for k in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_GRADIENT_ACCUMULATION_STEPS"): os.environ.pop(k, None) # Accelerate leaves them behind
     AcceleratorState._reset_state(True), GradientState._reset_state()
     ds = "deepspeed_plugin" in plugins
-    if plugins and importlib.util.find_spec("deepspeed"): _load_deepspeed() # for fsdp Accelerate loads it, too
+    if ds and cpu: _gloo_alone()
     init = InitProcessGroupKwargs(timeout=timedelta(seconds=timeout), **(dict(backend="gloo") if ds and cpu else {}))
     own = DistributedDataParallelKwargs(broadcast_buffers=False) # else rank 0 would write its count of tokens for each expert over all others
-    warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated") # by a word that Accelerate does not know yet
+    for o in ("`broadcast_buffers` is deprecated", r"`torch\.distributed\.\w+` is deprecated"): warnings.filterwarnings("ignore", o) # for words that Accelerate and DeepSpeed do not use yet
     return Accelerator(mixed_precision=precision.replace("fp32", "no"), cpu=cpu and not ds, gradient_accumulation_steps=accumulation, kwargs_handlers=[init, own], **plugins)
 
 # %% ../../nbs/41_train.parallel.ipynb #11bc69ea
@@ -146,7 +143,6 @@ def check_deepspeed(
     return config
 
 def _ask_deepspeed(config):
-    _load_deepspeed()
     from deepspeed.runtime.config import DeepSpeedConfig
     try: DeepSpeedConfig({k: v for k,v in config.items() if k != "train_batch_size"}) # outside a job it takes the world for one process
     except Exception as e: raise ValueError(f"DeepSpeed refuses these settings: {e}") from e # pydantic, assertions and its own kinds
