@@ -9,9 +9,9 @@ __all__ = ['GPUS', 'GPU', 'cluster', 'Job', 'ring', 'step_time', 'layouts', 'dec
 
 # %% ../../nbs/44_train.plan.ipynb #c2b4ac2f
 import math
-from itertools import accumulate
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from fastcore.basics import patch
 from ..core import one_of, write_atomic
