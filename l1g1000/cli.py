@@ -167,12 +167,13 @@ def serve(
     host:str = "127.0.0.1", # The address to listen on
     port:int = 8000, # The port to listen on
     threads:int = 1, # Of the model
+    device:str = "cpu", # cpu, or cuda where onnxruntime-gpu is installed
 ) -> None:
     "Serve an artefact over REST until Ctrl-C; its documentation stands at /docs"
     import uvicorn
     from l1g1000.serve.rest import make_app
     from l1g1000.serve.service import Service
-    uvicorn.run(make_app(Service(artefact, threads=threads)), host=host, port=port)
+    uvicorn.run(make_app(Service(artefact, threads=threads, device=device)), host=host, port=port)
 
 # %% ../nbs/95_cli.ipynb #731e0b60
 @command
