@@ -166,14 +166,19 @@ def serve(
     artefact:Path = Path("out/quantize"), # A folder written by the chain
     host:str = "127.0.0.1", # The address to listen on
     port:int = 8000, # The port to listen on
-    threads:int = 1, # Of the model
+    threads:int = 1, # Of the model, for each batch
     device:str = "cpu", # cpu, or cuda where onnxruntime-gpu is installed
+    size:int = 32, # Most pictures in a batch
+    wait:float = .002, # Seconds until a batch that is not full goes
+    queue:int = 256, # Requests that may wait; the next is told to come back
+    workers:int = 2, # Batches in work at once
+    timeout:float = 30, # Seconds that a request may wait for its answer
 ) -> None:
-    "Serve an artefact over REST until Ctrl-C; its documentation stands at /docs"
+    "Serve an artefact over REST until Ctrl-C, naming pictures in batches; its documentation stands at /docs"
     import uvicorn
     from l1g1000.serve.rest import make_app
     from l1g1000.serve.service import Service
-    uvicorn.run(make_app(Service(artefact, threads=threads, device=device)), host=host, port=port)
+    uvicorn.run(make_app(Service(artefact, threads=threads, device=device), size, wait, queue, workers, timeout), host=host, port=port)
 
 # %% ../nbs/95_cli.ipynb #731e0b60
 @command

@@ -9,7 +9,7 @@ __all__ = ['MAX_BYTES', 'STATUS', 'HANDLERS', 'BODY', 'BUCKETS', 'Hit', 'Answer'
            'serve_in_background', 'drive']
 
 # %% ../../nbs/82_serve.rest.ipynb #127d0d69
-import asyncio, contextlib, json, logging, socket, threading, time
+import asyncio, contextlib, json, logging, math, socket, threading, time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Iterator
 import httpx, numpy as np, uvicorn
@@ -26,6 +26,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 from ..core import progress
 from ..picture import BadPicture
+from .batcher import Batcher
+from .desk import CODES, NotServed
 from .service import Refused, Service
 
 # %% ../../nbs/82_serve.rest.ipynb #a46b80db
@@ -47,11 +49,14 @@ async def _body(request):
     finally: await form.close()
 
 # %% ../../nbs/82_serve.rest.ipynb #637d248d
-STATUS = dict(large=413, format=415, broken=422, option=422, busy=503) # kind of `Refused` and `BadPicture` → HTTP status
+STATUS = dict(large=413, format=415, broken=422, option=422) | {k: http for k,(http,_) in CODES.items()} # kind of `Refused`, `BadPicture` and `NotServed` → HTTP status
 
 def _error(status, text, headers=None): return JSONResponse({"error": text}, status, headers)
 
-async def _refused(request, e): return _error(STATUS[e.kind], str(e), {"Retry-After": "1"} if e.kind == "busy" else None)
+async def _refused(request, e): return _error(STATUS[e.kind], str(e))
+async def _unserved(request, e):
+    if e.kind == "failed": return await _bug(request, e)
+    return _error(STATUS[e.kind], str(e), {"Retry-After": str(max(1, math.ceil(e.retry_after or 0)))} if STATUS[e.kind] == 503 else None)
 async def _invalid(request, e): return _error(422, "; ".join(f"{o['loc'][-1]}: {o['msg']}" for o in e.errors()))
 async def _http(request, e): return _error(e.status_code, e.detail, e.headers)
 async def _gone(request, e): return _error(400, "the client left before its body was complete")
@@ -59,7 +64,7 @@ async def _bug(request, e):
     logging.getLogger("l1g1000.serve").error("a request failed", exc_info=e)
     return _error(500, "the server failed on this request: it was logged")
 
-HANDLERS = {Refused: _refused, BadPicture: _refused, RequestValidationError: _invalid, HTTPException: _http, ClientDisconnect: _gone}
+HANDLERS = {Refused: _refused, BadPicture: _refused, NotServed: _unserved, RequestValidationError: _invalid, HTTPException: _http, ClientDisconnect: _gone}
 
 # %% ../../nbs/82_serve.rest.ipynb #50059a38
 class Hit(BaseModel):
@@ -107,45 +112,78 @@ class Counted:
             self.seconds.labels(route).observe(time.perf_counter()-start)
 
 # %% ../../nbs/82_serve.rest.ipynb #128ed661
-def _measured(app, limit, inside):
+def _measured(app, inside, waiting):
     "Count what `app` answers, and tell it at `/metrics`"
     registry = CollectorRegistry() # of this app: the library's own is one for the whole process
     ProcessCollector(registry=registry)
     Gauge("l1g1000_requests_inside", "Requests being served, those that wait included", registry=registry).set_function(lambda: len(inside))
-    Gauge("l1g1000_requests_waiting", "Requests that wait for a worker", registry=registry).set_function(lambda: limit.statistics().tasks_waiting)
+    Gauge("l1g1000_requests_waiting", "Requests that wait for a worker", registry=registry).set_function(waiting)
     app.add_middleware(Counted, registry=registry)
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics(): return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 # %% ../../nbs/82_serve.rest.ipynb #ec97844a
+class _Namer:
+    "Pictures and wishes in, names out: what a batch asks"
+    def __init__(self, service): self.service = service
+    def predict(self, inputs):
+        scores = self.service.predict([o for o,*_ in inputs])
+        return [self.service.encode(s, *wishes) for s,(_,*wishes) in zip(scores, inputs, strict=True)]
+
+async def _while_there(request, work):
+    "Do the work, unless the client leaves before it is done"
+    async def left():
+        while (await request.receive())["type"] != "http.disconnect": pass
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(left())
+    try:
+        await asyncio.wait([task, gone], return_when=asyncio.FIRST_COMPLETED)
+        if not task.done(): raise ClientDisconnect
+        return task.result()
+    finally:
+        task.cancel()
+        gone.cancel()
+
+# %% ../../nbs/82_serve.rest.ipynb #3da3e781
+def _while_open(batcher):
+    @contextlib.asynccontextmanager
+    async def lifespan(app):
+        async with batcher: yield
+    return lifespan
+
+async def _named(request, work):
+    "The answer of a batch; what the model raised is a bug of ours"
+    try: return await _while_there(request, work)
+    except (NotServed, ClientDisconnect): raise
+    except Exception as e: return await _bug(request, e)
+
+# %% ../../nbs/82_serve.rest.ipynb #43211bf1
 def make_app(
     service:Service, # What answers
-    workers:int = 2, # How many pictures are worked on at once
-    waiting:int = 64, # How many more requests may wait; the next gets 503
-) -> FastAPI: # `POST /v1/predict`, `GET /healthz`, `/readyz`, `/metrics`, `/docs`
+    size:int = 32, # Most pictures in a batch
+    wait:float = .002, # Seconds until a batch that is not full goes
+    waiting:int = 256, # How many more requests than workers may be inside; the next gets 503
+    workers:int = 2, # Batches in work at once, and pictures being decoded
+    timeout:float|None = 30, # Seconds that a picture may wait for its name, then it gets 504
+) -> FastAPI: # `POST /v1/predict`, `GET /healthz`, `/readyz`, `/metrics`, `/docs`; `app.state.batcher` is the batcher
     "The service as a web application"
-    app = FastAPIOffline(title="l1g1000", description="Send a picture, get its name.", exception_handlers=HANDLERS)
-    limit,inside = CapacityLimiter(workers),set()
-    _measured(app, limit, inside)
-
-    async def answer(request, lang, top):
-        service.check(lang, top)
-        picture = await run_sync(service.decode, await _body(request), limiter=limit)
-        try: return await run_sync(lambda: service.encode(service.predict([picture])[0], lang, top), limiter=limit)
-        except Exception as e: return await _bug(request, e)
-
+    if timeout is not None and not timeout > 0: raise ValueError(f"timeout={timeout!r}: choose seconds above 0, or None to wait for ever")
+    batcher = Batcher(_Namer(service), size, wait, workers+waiting, workers)
+    app = FastAPIOffline(title="l1g1000", description="Send a picture, get its name.", exception_handlers=HANDLERS, lifespan=_while_open(batcher))
+    app.state.batcher, limit, inside = batcher, CapacityLimiter(workers), set()
+    _measured(app, inside, lambda: limit.statistics().tasks_waiting + batcher.stats.waiting)
     @app.post("/v1/predict", openapi_extra=BODY, responses={s: {"description": k, "model": Problem} for k,s in STATUS.items()})
     async def predict(request:Request, lang:str=Query("en", max_length=40), top:int=Query(5, ge=1, le=20)) -> Answer:
         "Name the picture in the request's body, or in its form field `file`"
-        if len(inside) >= workers + waiting: raise Refused("busy", f"{len(inside)} requests are being served: try again in a second")
+        if len(inside) >= batcher.places: raise batcher.refusal()
         inside.add(request)
-        try: return await answer(request, lang, top)
+        try:
+            service.check(lang, top)
+            picture = await run_sync(service.decode, await _body(request), limiter=limit)
+            return await _named(request, batcher.submit((picture, lang, top), timeout=timeout))
         finally: inside.discard(request)
-
     @app.get("/healthz")
     async def healthz(): return {"status": "alive"}
-
     @app.get("/readyz")
     async def readyz(): return {"status": "ready", "concepts": len(service.concepts), "languages": len(service.names)}
     return app
@@ -160,7 +198,7 @@ def serve_in_background(
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as sock: # asyncio sends small answers at once only where TCP is named
         try: sock.bind(("127.0.0.1", port))
         except OSError as e: raise ValueError(f"port {port} is taken ({e.strerror}): choose another, or 0 for any free one") from e
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs=dict(sockets=[sock]), daemon=True)
         thread.start()
         while not server.started:

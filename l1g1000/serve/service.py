@@ -14,7 +14,7 @@ import numpy as np
 from fastcore.basics import patch
 from PIL import Image
 from ..core import one_of, read_json, sha256_file, write_atomic, write_json
-from ..picture import decode_picture, to_pixels
+from ..picture import decode_picture, shrink, to_pixels
 
 # %% ../../nbs/81_serve.service.ipynb #30d59db0
 def save_artefact(
@@ -52,7 +52,7 @@ def check_artefact(
 class Refused(ValueError):
     "A request that can't be served as it is; the message says what to change"
     def __init__(self,
-        kind:str, # `"large"`, `"broken"`, `"option"` or `"busy"`
+        kind:str, # `"large"`, `"broken"` or `"option"`
         message:str, # For the one who asked
     ):
         self.kind = kind
@@ -89,9 +89,9 @@ def check(self:Service,
 @patch
 def decode(self:Service,
     data:bytes, # An encoded picture: PNG, JPEG, WebP
-) -> Image.Image: # Decoded whole
+) -> Image.Image: # Decoded whole, in the size that the model sees
     "Bytes to a picture; `BadPicture` for what is no picture or too large"
-    return decode_picture(data)
+    return shrink(decode_picture(data), self.size)
 
 # %% ../../nbs/81_serve.service.ipynb #9d993498
 @patch
