@@ -3,18 +3,18 @@
     L1G1000_DATA=FOLDER python benchmarks/glue.py [--models minilm …] [--tasks rte …] [--seeds 0 1 2] [--out out/glue]
     L1G1000_DATA=FOLDER python benchmarks/glue.py --choose rte
 
-A training on one core takes minutes to half an hour: each that is done is a file in out/glue, one that was killed goes on from its last epoch, and glue.json
+A training on one core takes minutes to half an hour: each that is done is a file in out/glue, one that was killed goes on from where it was saved last, and glue.json
 here is written anew after each model. --choose trains every candidate recipe on a part of the training rows and scores it on rows set apart from them: the rows that are
 reported choose nothing. Without the data glue.json stays as it is.
 """
-import argparse, os, tempfile, zipfile
+import argparse, tempfile, zipfile
 from functools import partial
 from pathlib import Path
 import numpy as np, torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 from l1g1000.chain import versions
-from l1g1000.core import best_device, home, progress, read_json, remove, write_atomic, write_json
+from l1g1000.core import home, progress, read_json, remove, write_atomic, write_json
 from l1g1000.data.sources import Source
 from l1g1000.evaluate.glue import duel, glue_rows, kin_of, majority, run_glue, scoreboard, scores_of, set_apart, task, tfidf
 from l1g1000.model.hub import check_manifest, fetch_wheel, seal, smollm2
@@ -103,7 +103,7 @@ def finetune(train, dev, seed, name, recipe, work):
     net = Net(net, not isinstance(train.texts[0], str), len(t.labels) or 1)
     data = [b | dict(labels=y[torch.from_numpy(at)]) for at,b in batches(tok, train.texts, size, np.random.default_rng(seed))]
     steps = recipe["epochs"]*len(data)
-    cfg = TrainConfig(lr_scheduler="linear", batch_size=1, steps=steps, lr=recipe["lr"], warmup=steps//10, floor=0., weight_decay=.01, seed=seed, log_every=20, save_every=len(data), keep=1)
+    cfg = TrainConfig(lr_scheduler="linear", batch_size=1, steps=steps, lr=recipe["lr"], warmup=steps//10, floor=0., weight_decay=.01, seed=seed, log_every=20, save_every=50, keep=1)
     trainer = Trainer(net, data, cfg, work, loss_of)
     trainer.fit()
     remove(work)
@@ -121,7 +121,7 @@ def frozen(train, dev, seed, read):
             return np.concatenate([u*v*np.sqrt(u.shape[1]), abs(u-v), (u*v).sum(1, keepdims=True)], 1)
         def predict(self, texts): return self.model.predict(self.features(texts)).tolist()
     o = Linear()
-    head = RidgeCV(np.logspace(0, 4, 9)) if train.labels.dtype.kind == "f" else LogisticRegressionCV(Cs=np.logspace(-4, 0, 5), cv=4, l1_ratios=(0,), max_iter=300, use_legacy_attributes=False)
+    head = RidgeCV(np.logspace(0, 4, 9)) if train.labels.dtype.kind == "f" else LogisticRegressionCV(Cs=np.logspace(-4, 0, 5), cv=4, l1_ratios=(0,), max_iter=300, scoring="neg_log_loss", use_legacy_attributes=False)
     o.model = make_pipeline(StandardScaler(), head).fit(o.features(train.texts), train.labels)
     return o
 
@@ -191,31 +191,37 @@ def apart(name, out):
     return read_json(write_json(file, dict(task=name, random=chance, apart=chosen, held=later, kin=float(np.mean([bool(kin_of(o) & kin) for o in held.texts])), dropped=len(order)-len(train.texts)-len(dev.texts))))
 
 def report(out):
-    "glue.json, of all that is done so far"
-    results = [read_json(o) for m in MODELS for o in sorted((out/m).glob("*.json"))]
-    board = scoreboard(results)
-    best = {m for m in MODELS if any(o["model"] == m for o in results)}
-    duels = [dict(a=a, b="minilm") | o for a in ("tfidf", "minilm-frozen") if {a, "minilm"} <= best for o in duel(results, a, "minilm").to_dict("records")]
-    clean = lambda rows: [{k: None if isinstance(v, float) and not np.isfinite(v) else round(v, 4) if isinstance(v, float) else v for k,v in o.items()} for o in rows]
-    seconds = {m: {o["task"]: round(np.mean([r["seconds"] for r in results if (r["model"], r["task"]) == (m, o["task"])])) for o in results if o["model"] == m} for m in sorted(best)}
-    write_json(HERE/"glue.json", dict(command="python benchmarks/glue.py", made_with=versions(), recipes=RECIPES, longest=LONGEST, device=best_device(),
-        apart=clean([read_json(o) for o in sorted((out/"apart").glob("*.json"))]), chosen_on=read_json(out/"choose.json") if (out/"choose.json").is_file() else [], scores=clean(board.to_dict("records")), duels=clean(duels), seconds=seconds))
+    "glue.json, of all that is done so far; what only an earlier glue.json knows stays in it"
+    file, results = HERE/"glue.json", [read_json(o) for m in MODELS for o in sorted((out/m).glob("*.json"))]
+    old, done = read_json(file) if file.is_file() else {}, {o["model"] for o in results}
+    def plain(v): return v if not isinstance(v, float) else round(v, 4) if np.isfinite(v) else None
+    def kept(key, rows, *by):
+        rows = [{k: plain(v) for k,v in o.items()} for o in rows]
+        known = {tuple(o[k] for k in by) for o in rows}
+        return rows + [o for o in old.get(key, []) if tuple(o[k] for k in by) not in known]
+    duels = [dict(a=a, b="minilm") | o for a in ("tfidf", "minilm-frozen") if {a, "minilm"} <= done for o in duel(results, a, "minilm").to_dict("records")]
+    chosen = read_json(out/"choose.json") if (out/"choose.json").is_file() else old.get("chosen_on", [])
+    write_json(file, dict(command="python benchmarks/glue.py", made_with=versions(), models=MODELS, recipes=RECIPES, longest=LONGEST, chosen_on=chosen,
+        apart=kept("apart", [read_json(o) for o in sorted((out/"apart").glob("*.json"))], "task"),
+        scores=kept("scores", scoreboard(results).to_dict("records"), "model", "task"), duels=kept("duels", duels, "a", "task")))
+
+def compute(models, tasks, seeds, out):
+    "All that is asked for and not done yet"
+    print(*(apart(o, out) for o in tasks), sep="\n", flush=True)
+    read = {}
+    for model in models:
+        for name in tasks: print(model, name, [o["scores"] for o in run(model, name, seeds[:1] if name == "sst2" else seeds, out, read)], flush=True)
+        report(out)
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
     p.add_argument("--tasks", nargs="+", default=list(RECIPES), choices=list(RECIPES))
-    p.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of MiniLM's training; what is not trained has one")
+    p.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of MiniLM's training; SST-2 and what is not trained have one")
     p.add_argument("--choose", choices=list(RECIPES), help="compare recipes on training rows set apart, and do nothing else")
     p.add_argument("--out", type=Path, default=HERE.parent/"out"/"glue", help="where each training's result goes")
-    a, read = p.parse_args(), {}
-    if a.choose: return choose(a.choose, a.out)
-    if os.environ.get("L1G1000_DATA"): print(*(apart(o, a.out) for o in a.tasks), sep="\n", flush=True)
-    for model in a.models:
-        for name in a.tasks:
-            try: results = run(model, name, a.seeds[:1] if name == "sst2" else a.seeds, a.out, read)
-            except ConnectionError as e: return print(f"glue.json stays as it is: {e}")
-            print(model, name, [o["scores"] for o in results], flush=True)
-        report(a.out)
+    a = p.parse_args()
+    try: choose(a.choose, a.out) if a.choose else compute(a.models, a.tasks, a.seeds, a.out)
+    except ConnectionError as e: print(f"glue.json stays as it is: {e}")
 
 if __name__ == "__main__": main()

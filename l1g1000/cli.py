@@ -165,8 +165,8 @@ def evaluate(
     if seeds < 1: raise ValueError(f"--seeds {seeds}: train once or more")
     model = dict(tfidf=tfidf, majority=majority)[one_of("backbone", backbone, ["tfidf", "majority"])]
     names = [task(o).name for o in tasks or ("rte", "mrpc", "stsb", "sst2")]
-    rows = scoreboard(run_glue(model, backbone, out, names, range(seeds))).astype(object).to_dict("records")
-    if json: _tell([{k: v for k,v in o.items() if v == v} for o in rows], True) # what a single seed has no number for is left out
+    rows = scoreboard(run_glue(model, backbone, out, names, range(seeds), share=0)).to_dict("records") # there is nothing to choose
+    if json: _tell(rows, True)
     else: _tell({f"{o['task']} {o['metric']}": f"{o['value']:.3f} ({o['low']:.3f} … {o['high']:.3f})" for o in rows}, False)
 
 # %% ../nbs/95_cli.ipynb #e33920f9

@@ -219,19 +219,16 @@ def run_glue(
 ) -> list[dict]: # A result for each task and seed: scores, answers, seconds
     "Train and score a backbone; what was done before is read, not done again"
     learn, results = _learner(backbone), []
-    for which in progress(tasks, name, unit="task"):
-        t, held, train = task(which), _few(glue_rows(which, "held", folder), most[1]), None
-        for seed in seeds:
-            file = Path(out)/name/f"{which}-{seed}.json"
-            made = dict(model=name, task=which, seed=int(seed), share=share, most=list(most), data=fingerprint(held.texts, held.labels.tolist()))
-            if file.is_file():
-                done = read_json(file)
-                if other := {k: done.get(k) for k,v in made.items() if done.get(k) != v}: raise ValueError(f"{file} was made with {other}: choose another out, another name, or delete it")
-                results.append(done)
-                continue
-            train = train or _few(glue_rows(which, "train", folder), most[0])
-            results.append(_one_run(learn, t, train, held, made))
-            write_json(file, results[-1])
+    for which,seed in progress([(o, s) for o in tasks for s in seeds], name, unit="training"):
+        t, held = task(which), _few(glue_rows(which, "held", folder), most[1])
+        file = Path(out)/name/f"{which}-{seed}.json"
+        made = dict(model=name, task=which, seed=int(seed), share=share, most=list(most), data=fingerprint(held.texts, held.labels.tolist()))
+        if file.is_file():
+            results.append(read_json(file))
+            if other := {k: results[-1].get(k) for k,v in made.items() if results[-1].get(k) != v}: raise ValueError(f"{file} was made with {other}: choose another out, another name, or delete it")
+            continue
+        results.append(_one_run(learn, t, _few(glue_rows(which, "train", folder), most[0]), held, made))
+        write_json(file, results[-1])
     return results
 
 # %% ../../nbs/59_evaluate.glue.ipynb #1bbccb72
