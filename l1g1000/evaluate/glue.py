@@ -213,21 +213,21 @@ def run_glue(
     out:str|Path, # Where results go: `out/name/sst2-0.json`
     tasks:Sequence[str] = ("rte", "mrpc", "stsb", "sst2"), # Keys of `TASKS`
     seeds:Sequence[int] = (0, 1, 2), # One training each
-    share:float = .1, # Of the training rows, to choose by
+    share:float = .1, # Of the training rows, to choose by; what has `fit` chooses nothing and gets them all
     most:tuple[int|None,int|None] = (None, None), # Rows at most, to train on and to report on, for a quick look
     folder:str|Path|None = None, # Where the data is: see `glue_rows`
 ) -> list[dict]: # A result for each task and seed: scores, answers, seconds
     "Train and score a backbone; what was done before is read, not done again"
     learn, results = _learner(backbone), []
-    for which,seed in progress([(o, s) for o in tasks for s in seeds], name, unit="training"):
-        t, held = task(which), _few(glue_rows(which, "held", folder), most[1])
-        file = Path(out)/name/f"{which}-{seed}.json"
-        made = dict(model=name, task=which, seed=int(seed), share=share, most=list(most), data=fingerprint(held.texts, held.labels.tolist()))
+    if learn is not backbone: share = 0.
+    for t,seed in progress([(task(o), s) for o in tasks for s in seeds], name, unit="training"):
+        held, file = _few(glue_rows(t.name, "held", folder), most[1]), Path(out)/name/f"{t.name}-{seed}.json"
+        made = dict(model=name, task=t.name, seed=int(seed), share=share, most=list(most), data=fingerprint(held.texts, held.labels.tolist()))
         if file.is_file():
             results.append(read_json(file))
             if other := {k: results[-1].get(k) for k,v in made.items() if results[-1].get(k) != v}: raise ValueError(f"{file} was made with {other}: choose another out, another name, or delete it")
             continue
-        results.append(_one_run(learn, t, _few(glue_rows(which, "train", folder), most[0]), held, made))
+        results.append(_one_run(learn, t, _few(glue_rows(t.name, "train", folder), most[0]), held, made))
         write_json(file, results[-1])
     return results
 
