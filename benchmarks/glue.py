@@ -58,23 +58,25 @@ def batches(tok, texts, size, rng=None):
 
 def pooled(h, weight): return (h*weight[..., None]).sum(1)/weight.sum(1, keepdim=True).clamp(min=1)
 
+def unit(x): return nn.functional.normalize(x, dim=-1)*x.shape[-1]**.5 # columns of about 1
+
 class Net(nn.Module):
     "MiniLM reads both texts at once; a linear layer sees [CLS], the mean of all, and for pairs how the means of the two sides differ and agree"
     def __init__(self, net, pair, answers):
         super().__init__()
         self.net, self.pair, self.drop = net, pair, nn.Dropout(.1)
         self.head = nn.Linear(net.config.hidden_size*(4 if pair else 2), answers)
-        nn.init.normal_(self.head.weight, std=.02)
+        nn.init.zeros_(self.head.weight) # a new layer must not shake the old ones
         nn.init.zeros_(self.head.bias)
 
     def forward(self, **b): # (B, answers)
         h = self.net(**b).last_hidden_state
         mask, second = (b[k].to(h.dtype) for k in ("attention_mask", "token_type_ids"))
-        seen = [h[:, 0], pooled(h, mask)]
+        seen = [unit(h[:, 0]), unit(pooled(h, mask))]
         if self.pair:
-            u,v = pooled(h, mask*(1-second)), pooled(h, mask*second)
-            seen += [(u-v).abs(), 10*u*v] # the product's numbers are a tenth of the others
-        return 10*self.head(self.drop(torch.cat(seen, -1))) # a new layer may go faster than the old ones
+            u,v = unit(pooled(h, mask*(1-second))), unit(pooled(h, mask*second))
+            seen += [(u-v).abs(), u*v]
+        return self.head(self.drop(torch.cat(seen, -1)))
 
 def loss_of(net, batch):
     b = {k: v[0] for k,v in batch.items()} # a row of the trainer is a whole batch here
