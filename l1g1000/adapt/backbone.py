@@ -8,7 +8,7 @@ Docs: https://l1g1000.github.io/l1g1000/adapt.backbone.html.md"""
 __all__ = ['MINILM', 'Reader', 'minilm', 'reader', 'Words']
 
 # %% ../../nbs/60_adapt.backbone.ipynb #5befe530
-import tempfile, zipfile
+import hashlib, tempfile, zipfile
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Sequence
@@ -37,16 +37,24 @@ class Reader(nn.Module):
         after:Sequence[int] = (), # Ids that close a chunk
         longest:int = 256, # Ids in a chunk, those included
         name:str = "", # What `reader` finds it by; empty for one that only you have
+        end:int|None = None, # The id that ends a text, for a network that writes
+        decode:Callable|None = None, # Ids → text, for a network that writes
     ):
         super().__init__()
         if longest <= len(before)+len(after): raise ValueError(f"longest={longest} leaves no room for a text: choose more than {len(before)+len(after)}")
-        self.net, self.encode, self.before, self.after, self.longest, self.name = net.eval(), encode, [*before], [*after], longest, name
-        self.causal = isinstance(net, Transformer)
+        self.net, self.encode, self.before, self.after, self.longest, self.name, self.end, self.decode = net.eval(), encode, [*before], [*after], longest, name, end, decode
+        self.causal, self.origin = isinstance(net, Transformer), "" # origin: the checksum of the weights before any training, once somebody took it
 
     @property
     def embed(self) -> nn.Embedding: # (V, D)
         "The table that turns ids into vectors"
         return self.net.embed if hasattr(self.net, "embed") else self.net.get_input_embeddings()
+
+    def digest(self) -> str: # 64 hexadecimal digits
+        "The checksum of the weights: two readers that differ in one number differ here"
+        h = hashlib.sha256()
+        for k,v in sorted(self.net.state_dict().items()): h.update(k.encode() + v.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return h.hexdigest()
 
     def chunks(self,
         text:str, # Of any length
@@ -79,14 +87,13 @@ def states(self:Reader,
 def forward(self:Reader,
     texts:Sequence[str], # `N`
     prompt:Tensor|None = None, # (P, D)
-) -> Tensor: # (N, 2D): the mean and the greatest of each column over all tokens of a text
+) -> Tensor: # (N, D): the mean over all tokens of a text
     "Read texts"
     pieces = [self.chunks(o) for o in texts]
     h,mask = self.states([c for o in pieces for c in o], prompt)
     at = torch.arange(len(texts)).repeat_interleave(torch.tensor([sum(map(len, o)) for o in pieces]))
     h, D = h[mask], h.shape[-1] # chunks of a text stand in a row
-    mean = h.new_zeros(len(texts), D).index_add(0, at, h)/at.bincount()[:, None]
-    return torch.cat([mean, h.new_zeros(len(texts), D).scatter_reduce(0, at[:, None].expand(-1, D), h, "amax", include_self=False)], 1)
+    return h.new_zeros(len(texts), D).index_add(0, at, h)/at.bincount()[:, None]
 
 # %% ../../nbs/60_adapt.backbone.ipynb #554ac1f6
 @patch
@@ -95,7 +102,7 @@ def vectors(self:Reader,
     texts:Sequence[str], # `N`
     prompt:Tensor|None = None, # (P, D)
     tokens:int = 4096, # In a batch, filling included, unless one text has more
-) -> np.ndarray: # (N, 2D) float32, as `forward` gives it
+) -> np.ndarray: # (N, D) float32, as `forward` gives it
     "Read many texts, those of like length together"
     size = [(max(map(len, o)), len(o)) for o in map(self.chunks, texts)]
     batches, wide = [], 0
@@ -103,7 +110,7 @@ def vectors(self:Reader,
         wide += size[i][1]
         if not batches or wide*size[i][0] > tokens: batches, wide = [*batches, []], size[i][1]
         batches[-1].append(i)
-    out = np.empty((len(texts), 2*self.embed.embedding_dim), np.float32)
+    out = np.empty((len(texts), self.embed.embedding_dim), np.float32)
     for o in progress(batches, "reading", unit="batch") if len(batches) > 20 else batches: out[o] = self([texts[i] for i in o], prompt).numpy()
     return out
 
@@ -133,6 +140,7 @@ def _encoder(folder, name):
     hub.check_manifest(folder)
     tok = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, model_max_length=10**9)
     net,info = transformers.AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32, output_loading_info=True)
+    net.pooler = None # never used; where a checkpoint has none, it would be filled by chance
     if lost := sorted(k for k in info["missing_keys"] if not k.startswith("pooler.")): raise ValueError(f"{folder} holds no weights for {lost[0]}: fetch the checkpoint again")
     if tok.cls_token_id is None or tok.sep_token_id is None: raise ValueError(f"{folder}: its tokenizer knows no [CLS] and [SEP]: only BERT-like encoders and the families of page 37 can be read")
     return Reader(net, partial(tok.encode, add_special_tokens=False), [tok.cls_token_id], [tok.sep_token_id], min(256, net.config.max_position_embeddings), name)
@@ -140,8 +148,9 @@ def _encoder(folder, name):
 def _ours(model, tok, name):
     "One of our Transformers; room is left for a soft prompt"
     special, longest = getattr(tok, "special", None), min(256, model.cfg.max_length-32)
-    if special is not None: return Reader(model, tok.encode, [special["<lang=en>"]], longest=longest, name=name)
-    return Reader(model, partial(tok.encode, add_special_tokens=False), [] if tok.bos_token_id is None else [tok.bos_token_id], longest=longest, name=name)
+    if special is not None: return Reader(model, tok.encode, [special["<lang=en>"]], (), longest, name, special["<end>"], tok.decode)
+    encode, decode = partial(tok.encode, add_special_tokens=False), partial(tok.decode, skip_special_tokens=True)
+    return Reader(model, encode, [] if tok.bos_token_id is None else [tok.bos_token_id], (), longest, name, tok.eos_token_id, decode)
 
 def _nano():
     "The nano that ships, as far as it reads text"

@@ -16,6 +16,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
+from sklearn.decomposition import TruncatedSVD
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 from ..core import one_of
@@ -27,7 +28,7 @@ TASKS, HOW = ("classification", "regression", "generation"), ("frozen", "lora", 
 @dataclass(frozen=True)
 class TuneConfig:
     "How to learn; the defaults are for a few hundred texts"
-    strengths:tuple[float,...] = (.3, 1, 3, 10, 30, 100) # What the head may choose from, by cross-validation: small stays near the mean
+    strengths:tuple[float,...] = (3., 10., 30., 100.) # What the head may choose from, by cross-validation: small stays near the mean
     folds:int = 5 # Of the cross-validation, 2 or more
     balanced:bool = False # Shall every class weigh alike, however rare it is?
     trust:float = .95 # Share of the answers that shall be right where it may abstain, 0 … 1
@@ -95,13 +96,17 @@ def parts_of(
     cut = (StratifiedGroupKFold if spread else GroupKFold)(n, shuffle=True, random_state=seed).split(np.zeros(len(y)), y if spread else None, [*map(str, groups)])
     return [o for _,o in cut if len(o)]
 
-def _turned(X):
-    "(N, ≤ N) columns with the same products of rows, and the way back for weights"
-    if X.shape[0] >= X.shape[1] or X.shape[0] > MANY: return X, lambda W: W
-    G = X@X.T
-    s,U = np.linalg.eigh(G.toarray() if sparse.issparse(G) else G)
-    s,U = s[keep := s > 1e-7*s[-1]], U[:, keep]
-    return U*np.sqrt(s), lambda W: X.T@(U@(W/np.sqrt(s)[:, None]))
+def _turned(Xs):
+    "Few columns with the same products of rows, and the way back: weights for them → weights for each of `Xs`"
+    if (N := Xs[0].shape[0]) <= MANY:
+        G = sum(o.toarray() if sparse.issparse(o) else o for o in (X@X.T for X in Xs))
+        s,U = np.linalg.eigh(G.astype(float))
+        s,U = s[keep := s > 1e-7*s[-1]], U[:, keep]
+        return U*np.sqrt(s), lambda W: [X.T@(U@(W/np.sqrt(s)[:, None])) for X in Xs]
+    ways = [TruncatedSVD(min(512, X.shape[1]-1), random_state=0).fit(X).components_.T if sparse.issparse(X) else None for X in Xs]
+    Zs = [X if V is None else X@V for X,V in zip(Xs, ways)]
+    cut = np.cumsum([Z.shape[1] for Z in Zs])[:-1]
+    return np.concatenate(Zs, 1), lambda W: [w if V is None else V@w for V,w in zip(ways, np.split(W, cut))]
 
 def _line(X, y, K, C, balanced):
     "Weights (F, K) and offsets (K,) of a logistic regression, or (F, 1) and (1,) of a ridge regression"
@@ -120,7 +125,7 @@ def _line(X, y, K, C, balanced):
 def log_scores(
     z:np.ndarray, # (N, K) what a linear map gives
 ) -> np.ndarray: # (N, K) log-probabilities; numbers (K = 1) as they are
-    "What blocks can be averaged by"
+    "Scores that can be compared"
     return log_softmax(z, 1) if z.shape[1] > 1 else z
 
 def _crossed(X, y, K, C, balanced, folds):
@@ -145,7 +150,7 @@ class Block:
     mean:np.ndarray|None = None # (F,) taken from dense features; `None` for counts
     scale:np.ndarray|None = None # (F,) that they are multiplied with
     W:np.ndarray|None = None # (F, K)
-    b:np.ndarray|None = None # (K,)
+    b:np.ndarray|None = None # (K,); of several blocks only the first has one
 
     def see(self,
         texts:Sequence[str], # `N`
@@ -153,6 +158,12 @@ class Block:
         "Features of texts, of one size"
         X = self.part.vectors(texts)
         return X if self.mean is None else (X-self.mean)*self.scale
+
+    def judge(self,
+        texts:Sequence[str], # `N`
+    ) -> np.ndarray: # (N, K), to be added to what other blocks say
+        "What the map says"
+        return np.asarray(self.see(texts)@self.W + self.b)
 
     def begin(self,
         texts:Sequence[str], # The training texts
@@ -165,29 +176,25 @@ class Block:
         return self
 
 # %% ../../nbs/61_adapt.head.ipynb #8636cfd7
-def _fit_block(block, texts, y, K, cfg, folds, again):
-    "Fit a block; scores of rows that the fits did not see, by other folds than those that chose the strength"
-    X,back = _turned(block.begin(texts).see(texts))
-    lost = {C: _loss(_crossed(X, y, K, C, cfg.balanced, folds), y) for C in cfg.strengths} if len(cfg.strengths) > 1 else {cfg.strengths[0]: 0}
-    C = min(lost, key=lost.get)
-    W,block.b = _line(X, y, K, C, cfg.balanced)
-    block.W = np.asarray(back(W), np.float32)
-    return _crossed(X, y, K, C, cfg.balanced, again), C
-
 def fit_blocks(
-    parts:Sequence[Reader|Words], # What sees: each gets a block
+    parts:Sequence[Reader|Words], # What sees, side by side: each gets a block
     texts:Sequence[str], # `N`
     y:np.ndarray, # (N,) classes 0 … K−1, or numbers
     K:int, # Classes; 1 for numbers
     groups:Sequence, # (N,) which rows belong together
     seed:int = 0, # Of the folds
     cfg:TuneConfig = TuneConfig(), # `strengths`, `folds`, `balanced`
-) -> tuple[list[Block],np.ndarray,list[float]]: # The blocks; (N, K) held-out scores of their average, NaN for rows without; the strength of each
-    "Fit a head on frozen parts"
+) -> tuple[list[Block],np.ndarray,float]: # The blocks, whose scores are added; (N, K) held-out log-probabilities, NaN for rows without; the strength
+    "Fit one head over frozen parts"
     folds, again = (parts_of(y, groups, cfg.folds, seed+i, K > 1)[:None if len(y) <= MANY else 1] for i in (0, 1)) # of many rows one part is enough to choose on
-    blocks = [Block(o) for o in parts]
-    held = [_fit_block(o, texts, y, K, cfg, folds, again) for o in blocks]
-    return blocks, np.mean([o for o,_ in held], 0), [C for _,C in held]
+    blocks = [Block(o).begin(texts) for o in parts]
+    Z,back = _turned([o.see(texts) for o in blocks])
+    C = cfg.strengths[0]
+    if len(cfg.strengths) > 1: C = min(cfg.strengths, key=lambda C: _loss(_crossed(Z, y, K, C, cfg.balanced, folds), y))
+    W,b = _line(Z, y, K, C, cfg.balanced)
+    for o,w in zip(blocks, back(W)): o.W, o.b = np.asarray(w, np.float32), np.zeros(K, np.float32)
+    blocks[0].b = b.astype(np.float32)
+    return blocks, _crossed(Z, y, K, C, cfg.balanced, again), C # other folds than those that chose C
 
 # %% ../../nbs/61_adapt.head.ipynb #7728a0e9
 def temperature_of(
