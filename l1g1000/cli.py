@@ -69,9 +69,8 @@ def data(
     "Build the moji world in the cache and say what is in it"
     from l1g1000.card import manifest, moji_card
     from l1g1000.data.moji import load_moji
-    if card and json: return _tell(manifest(), True)
+    if card: return _tell(manifest(), True) if json else print(moji_card(load_moji()), end="")
     w = load_moji()
-    if card: return print(moji_card(w), end="")
     _tell(dict(concepts=len(w.concepts), pictures=len(w.pictures), styles=", ".join(w.styles), names=len(w.names), languages=len(w.langs)), json)
 
 @command
@@ -102,7 +101,6 @@ def clean(
     report, out = clean_files(source, out, num_proc)
     _tell(dict(rows=report.rows, kept=report.kept) | {k: int(v) for k,v in report.counts.items()} | {k: v for k,v in report.mended.items() if v} | dict(written=str(out)), json)
 
-# %% ../nbs/96_cli.ipynb #529866c1
 @command
 def train(
     recipe:Path, # A YAML file: data, model, train; or nano or nano-quick, which come along
@@ -221,10 +219,8 @@ def serve(
     from l1g1000.serve.service import Service
     from l1g1000.industry.artefact import Desk, is_desk, make_desk_app
     mine = dict(threads=(threads, 1), device=(device, "cpu"), size=(size, 32), wait=(wait, .002), queue=(queue, 256), workers=(workers, 2), timeout=(timeout, 30))
-    if desk := is_desk(artefact):
-        if given := [k for k,(v,usual) in mine.items() if v != usual]: raise ValueError(f"--{given[0]}: {artefact} is a template's artefact, which answers row by row; leave the option out")
-    app = make_desk_app(Desk(artefact)) if desk else make_app(Service(artefact, threads=threads, device=device), size, wait, queue, workers, timeout)
-    uvicorn.run(app, host=host, port=port)
+    if (desk := is_desk(artefact)) and (given := [k for k,(v,usual) in mine.items() if v != usual]): raise ValueError(f"--{given[0]}: {artefact} is a template's artefact, which answers row by row; leave the option out")
+    uvicorn.run(make_desk_app(Desk(artefact)) if desk else make_app(Service(artefact, threads=threads, device=device), size, wait, queue, workers, timeout), host=host, port=port)
 
 # %% ../nbs/96_cli.ipynb #731e0b60
 @command
@@ -260,12 +256,11 @@ def course(
     "Take the course: a copy to work in, your progress, your grades, your page"
     from l1g1000 import course as c
     from l1g1000.core import one_of
-    one_of("word", what, ("start", "status", "check", "report"))
-    if what != "start": c.lessons(folder) # one that is there
-    if what == "start": return _tell(dict(lessons=len(c.start(folder)), folder=str(folder), begin=f"jupyter lab {folder}"), json)
-    if what == "report": return _tell(dict(written=str(c.report(folder))), json)
-    if what == "status": return _tell({o["lesson"]: o if json else f"{o['solved']} of {o['exercises']} exercises solved, {o['guessed']} guessed, {o['measured']} measured" for o in c.status(folder)}, json)
-    _tell({f"{n} {k}": e or "solved" for n,o in c.check(folder).items() for k,e in o.items()}, json)
+    say = lambda o: o if json else f"{o['solved']} of {o['exercises']} exercises solved, {o['guessed']} guessed, {o['measured']} measured"
+    do = dict(start=lambda: dict(lessons=len(c.start(folder)), folder=str(folder), begin=f"jupyter lab {folder}"), status=lambda: {o["lesson"]: say(o) for o in c.status(folder)},
+        check=lambda: {f"{n} {k}": e or "solved" for n,o in c.check(folder).items() for k,e in o.items()}, report=lambda: dict(written=str(c.report(folder))))
+    if one_of("word", what, do) != "start": c.lessons(folder) # one that is there
+    _tell(do[what](), json)
 
 # %% ../nbs/96_cli.ipynb #af46b77a
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
