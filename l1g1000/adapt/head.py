@@ -30,7 +30,7 @@ class TuneConfig:
     "How to learn; the defaults are for a few hundred texts"
     strengths:tuple[float,...] = (3., 10., 30., 100.) # What the head may choose from, by cross-validation: small stays near the mean
     folds:int = 5 # Of the cross-validation, 2 or more
-    balanced:bool = False # Shall every class weigh alike, however rare it is?
+    balanced:bool = True # Shall every class weigh alike, however rare it is?
     trust:float = .95 # Share of the answers that shall be right where it may abstain, 0 … 1
     hold:float = .1 # `lora`, `full`: share of the rows for stopping, and again for calibration; 0: none, train all epochs
     epochs:int = 8 # `lora`, `full`: passes at most
