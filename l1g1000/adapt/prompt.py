@@ -143,7 +143,7 @@ class PromptConfig:
     "How to learn a prompt"
     places:int = 4 # `P`, 1 or more
     steps:int = 15 # Steps of the optimiser, at least one pass over the shots
-    lr:float = 4e-2 # The highest learning rate
+    lr:float = 2e-2 # The highest learning rate
     batch:int = 16 # Shots in a step
     begin:str = "What is this text about? Tell the topic and the mood of it." # The prompt begins as the first tokens of this
 
