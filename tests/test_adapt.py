@@ -51,11 +51,10 @@ def test_bad_shots_are_refused(data, how, said):
 def test_rows_of_a_group_never_part():
     "The label follows the group, not the text: only splits that keep groups whole find out that nothing can be learnt"
     rng = np.random.default_rng(0)
-    words = [f"w{i}" for i in range(40)]
-    texts = [f"{words[g]} " + " ".join(rng.choice(words, 3)) for g in range(40) for _ in range(6)]
+    texts = [f"patient{g}patient " + " ".join(rng.choice(["so", "then", "well", "now"], 3)) for g in range(40) for _ in range(6)]
     labels, groups = [int(o) for o in rng.integers(2, size=40).repeat(6)], [g for g in range(40) for _ in range(6)]
     apart, whole = (finetune("tfidf", texts, labels, groups=g) for g in (None, groups))
-    assert apart.threshold < 2 and whole.temperature > 2*apart.temperature
+    assert apart.threshold < 1 and whole.threshold == 2, "a threshold above 1 is never reached: it stays silent"
 
 def test_it_answers_alike_in_a_new_process(model, tmp_path):
     model.save(tmp_path/"m")

@@ -56,12 +56,14 @@ class Reader(nn.Module):
         for k,v in sorted(self.net.state_dict().items()): h.update(k.encode() + v.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
         return h.hexdigest()
 
-    def chunks(self,
-        text:str, # Of any length
-    ) -> list[list[int]]: # One or more, each of at most `longest` ids
-        "A text in pieces that fit"
-        ids, n = self.encode(text), self.longest-len(self.before)-len(self.after)
-        return [[*self.before, *ids[i:i+n], *self.after] for i in range(0, max(1, len(ids)), n)]
+# %% ../../nbs/60_adapt.backbone.ipynb #ffa96960
+@patch
+def chunks(self:Reader,
+    text:str, # Of any length
+) -> list[list[int]]: # One or more, each of at most `longest` ids
+    "A text in pieces that fit"
+    ids, n = self.encode(text), self.longest-len(self.before)-len(self.after)
+    return [[*self.before, *ids[i:i+n], *self.after] for i in range(0, max(1, len(ids)), n)]
 
 # %% ../../nbs/60_adapt.backbone.ipynb #5ab34d7f
 @patch
@@ -202,12 +204,15 @@ class Words:
         if not self.parts: raise ValueError("the texts hold no word: give texts with letters in them")
         return self
 
-    def tables(self) -> dict[str,tuple[list[str],np.ndarray]]: # For each kind its terms and their weights
-        "What was learnt"
-        return {k: (o.get_feature_names_out().tolist(), o.idf_) for k,o in self.parts.items()}
+# %% ../../nbs/60_adapt.backbone.ipynb #78b9f07d
+@patch
+def tables(self:Words) -> dict[str,tuple[list[str],np.ndarray]]: # For each kind its terms and their weights
+    "What was learnt"
+    return {k: (o.get_feature_names_out().tolist(), o.idf_) for k,o in self.parts.items()}
 
-    def vectors(self,
-        texts:Sequence[str], # `N`
-    ) -> sparse.csr_matrix: # (N, F) float32, each row of length 1 a kind
-        "Count"
-        return sparse.hstack([o.transform(texts) for o in self.parts.values()]).tocsr().astype(np.float32)
+@patch
+def vectors(self:Words,
+    texts:Sequence[str], # `N`
+) -> sparse.csr_matrix: # (N, F) float32, each row of length 1 a kind
+    "Count"
+    return sparse.hstack([o.transform(texts) for o in self.parts.values()]).tocsr().astype(np.float32)

@@ -96,17 +96,20 @@ class FewShot:
                 out[at] = _ask(self.reader, [inputs[j] for j in at], marks, self.prompt).numpy()
         return softmax(out, 1)
 
-    def predict(self,
-        inputs:Sequence[str], # `N` texts
-    ) -> list: # A class for each
-        "Answer"
-        return [self.classes[i] for i in self.predict_proba(inputs).argmax(1)]
+# %% ../../nbs/64_adapt.prompt.ipynb #2783edb3
+@patch
+def predict(self:FewShot,
+    inputs:Sequence[str], # `N` texts
+) -> list: # A class for each
+    "Answer"
+    return [self.classes[i] for i in self.predict_proba(inputs).argmax(1)]
 
-    def _near(self, inputs):
-        like = F.normalize(torch.from_numpy(self.reader.vectors(inputs)), dim=1)@self.memory.T
-        best = like.topk(min(3, len(self.known)), 1)
-        votes = torch.zeros(len(inputs), len(self.classes)).scatter_add(1, torch.tensor(self.known)[best.indices], (SHARP*best.values).softmax(1))
-        return votes.double().numpy()
+@patch
+def _near(self:FewShot, inputs):
+    like = F.normalize(torch.from_numpy(self.reader.vectors(inputs)), dim=1)@self.memory.T
+    best = like.topk(min(3, len(self.known)), 1)
+    votes = torch.zeros(len(inputs), len(self.classes)).scatter_add(1, torch.tensor(self.known)[best.indices], (SHARP*best.values).softmax(1))
+    return votes.double().numpy()
 
 # %% ../../nbs/64_adapt.prompt.ipynb #07edcbb7
 @patch
@@ -142,7 +145,7 @@ WAYS = ("prompt", "zero", "neighbours", "logistic", "lora")
 class PromptConfig:
     "How to learn a prompt"
     places:int = 4 # `P`, 1 or more
-    steps:int = 25 # Steps of the optimiser, at least one pass over the shots
+    steps:int = 15 # Steps of the optimiser, at least one pass over the shots
     lr:float = 2e-2 # The highest learning rate
     batch:int = 16 # Shots in a step
     begin:str = "What is this text about? Tell the topic and the mood of it." # The prompt begins as the first tokens of this
@@ -152,6 +155,7 @@ class PromptConfig:
             if not getattr(self, k) > 0: raise ValueError(f"{k}={getattr(self, k)} must be above 0")
         if self.places > 20: raise ValueError(f"places={self.places}: choose 20 or fewer, the text needs room as well")
 
+# %% ../../nbs/64_adapt.prompt.ipynb #a3e53f06
 def learn_prompt(
     one:Reader, # Frozen
     texts:Sequence[str], # `n` shots
@@ -168,7 +172,7 @@ def learn_prompt(
     history = train_until([prompt], loss_of, np.arange(len(texts)), [], cfg.lr, TuneConfig(epochs=passes, batch=cfg.batch), seed)
     return prompt.detach(), history
 
-# %% ../../nbs/64_adapt.prompt.ipynb #a3e53f06
+# %% ../../nbs/64_adapt.prompt.ipynb #f648aa55
 class PromptTuner:
     "Adapt a frozen model by a few labelled texts"
     def __init__(self,
@@ -185,21 +189,23 @@ class PromptTuner:
         self.model, self.num_shots, self.per, self.how, self.names, self.seed, self.cfg = model, num_shots, per, one_of("way to adapt:", how, WAYS), names, seed, cfg
         self.shots, self.history = [], []
 
-    def fit(self,
-        new_domain_data:Any, # Pairs `(text, label)`, a dict of columns, a data frame, or a `datasets.Dataset`
-    ): # A predictor: `predict`, `predict_proba`, `classes`, `save`, `load`
-        "Pick the shots and learn from them; `ValueError` names a row that can't be learnt from"
-        texts, labels = read_rows(new_domain_data)
-        classes = sorted(set(labels), key=lambda o: (type(o).__name__, o))
-        if lost := [o for o in self.names or () if o not in classes]: raise ValueError(f"names holds {lost[0]!r}, which is no label of the data: its labels are {classes[:12]}")
-        names = [str((self.names or {}).get(o, str(o).replace("_", " ").replace("/", " "))) for o in classes]
-        self.shots = pick_shots(texts, labels, self.num_shots, self.per, self.seed)
-        texts, y = [texts[i] for i in self.shots], [classes.index(labels[i]) for i in self.shots]
-        if self.how == "logistic": return finetune(self.model, texts, [classes[i] for i in y], seed=self.seed, cfg=TuneConfig(strengths=(10.,)))
-        if self.how == "lora": return finetune(self.model, texts, [classes[i] for i in y], "lora", seed=self.seed, cfg=TuneConfig(strengths=(10.,), hold=0, epochs=max(1, round(self.cfg.steps/-(-len(y)//self.cfg.batch))), batch=self.cfg.batch))
-        seed_everything(self.seed)
-        one = prepared(self.model, "frozen")
-        if self.how == "zero": return FewShot(one, classes, names)
-        if self.how == "neighbours": return FewShot(one, classes, names, memory=F.normalize(torch.from_numpy(one.vectors(texts)), dim=1), known=y)
-        prompt, self.history = learn_prompt(one, texts, y, names, self.seed, self.cfg)
-        return FewShot(one, classes, names, prompt)
+# %% ../../nbs/64_adapt.prompt.ipynb #b33a2ff1
+@patch
+def fit(self:PromptTuner,
+    new_domain_data:Any, # Pairs `(text, label)`, a dict of columns, a data frame, or a `datasets.Dataset`
+): # A predictor: `predict`, `predict_proba`, `classes`, `save`, `load`
+    "Pick the shots and learn from them; `ValueError` names a row that can't be learnt from"
+    texts, labels = read_rows(new_domain_data)
+    classes = sorted(set(labels), key=lambda o: (type(o).__name__, o))
+    if lost := [o for o in self.names or () if o not in classes]: raise ValueError(f"names holds {lost[0]!r}, which is no label of the data: its labels are {classes[:12]}")
+    names = [str((self.names or {}).get(o, str(o).replace("_", " ").replace("/", " "))) for o in classes]
+    self.shots = pick_shots(texts, labels, self.num_shots, self.per, self.seed)
+    texts, y = [texts[i] for i in self.shots], [classes.index(labels[i]) for i in self.shots]
+    if self.how == "logistic": return finetune(self.model, texts, [classes[i] for i in y], seed=self.seed, cfg=TuneConfig(strengths=(10.,)))
+    if self.how == "lora": return finetune(self.model, texts, [classes[i] for i in y], "lora", seed=self.seed, cfg=TuneConfig(strengths=(10.,), hold=0, epochs=max(1, round(self.cfg.steps/-(-len(y)//self.cfg.batch))), batch=self.cfg.batch))
+    seed_everything(self.seed)
+    one = prepared(self.model, "frozen")
+    if self.how == "zero": return FewShot(one, classes, names)
+    if self.how == "neighbours": return FewShot(one, classes, names, memory=F.normalize(torch.from_numpy(one.vectors(texts)), dim=1), known=y)
+    prompt, self.history = learn_prompt(one, texts, y, names, self.seed, self.cfg)
+    return FewShot(one, classes, names, prompt)
