@@ -91,6 +91,7 @@ def read_record(
     if not isinstance(kept, dict) or not all(isinstance(o, dict) and set(o) <= {"guessed", "measured", "solved"} for o in kept.values()): raise ValueError(f"{path} is no record of the course: mend it, or move it away to begin anew")
     return kept
 
+# %% ../nbs/95_course.ipynb #c4f8bb98
 class Lesson:
     "What a lesson asks, and what its learner answers"
     def __init__(self,
@@ -176,6 +177,7 @@ def _merged(lesson, copy):
     nb.cells = nb.cells[:last+1]
     return nb, found
 
+# %% ../nbs/95_course.ipynb #4d9bcc23
 def check(
     folder:str|Path, # A student's copy
     source:str|Path|None = None, # The lessons as they ship; left out: those that come along
@@ -209,6 +211,7 @@ def status(
         rows.append(dict(lesson=name, exercises=len(asked), solved=sum(k in mine.get("solved", {}) for k in asked), guessed=len(mine.get("guessed", {})), measured=len(mine.get("measured", {}))))
     return rows
 
+# %% ../nbs/95_course.ipynb #5beedb9e
 def report(
     folder:str|Path = ".", # A student's copy
     out:str|Path|None = None, # The HTML file; left out: `report.html` in the folder
