@@ -9,7 +9,7 @@ __all__ = ['one_of', 'seed_everything', 'best_device', 'home', 'write_atomic', '
            'fingerprint', 'progress', 'compare', 'extra_for', 'lazy_names', 'missing', 'Predictor', 'Tokenizer']
 
 # %% ../nbs/00_core.ipynb #924654b2
-import contextlib, difflib, hashlib, importlib, importlib.util, json, os, random, shutil, statistics, sys, time
+import contextlib, difflib, hashlib, importlib, importlib.util, json, logging, os, random, shutil, statistics, sys, time
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, Protocol, Sequence, runtime_checkable
@@ -149,6 +149,15 @@ def progress(
     from tqdm.auto import tqdm
     live = "ipykernel" in sys.modules or sys.stderr.isatty()
     return tqdm(items, desc=desc, total=total, unit=unit, dynamic_ncols=live, ncols=None if live else 88, mininterval=.1 if live else 10)
+
+# %% ../nbs/00_core.ipynb #0e82950c
+def _aside(record):
+    "Send what DeepSpeed logs to the standard error, but for its note that there is no GPU"
+    for h in logging.getLogger("DeepSpeed").handlers:
+        if type(h) is logging.StreamHandler: h.setStream(sys.stderr)
+    return not record.getMessage().startswith("Setting accelerator to CPU")
+
+logging.getLogger("DeepSpeed").addFilter(_aside)
 
 # %% ../nbs/00_core.ipynb #dbc5d995
 def compare(

@@ -1,9 +1,12 @@
 "A training that is killed, stopped, spread over processes or told nonsense: the last weights are the same, and nothing is lost"
 import json, os, re, subprocess, sys, time
+from importlib.util import find_spec
 import pytest
 from conftest import ROOT
 
-def script(*args, module=(), without=""): return subprocess.run([sys.executable, *module, *map(str, args)], capture_output=True, text=True, env={k: v for k,v in os.environ.items() if k != without} | {"PYTHONPATH": str(ROOT)})
+ENV = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+def script(*args, module=(), without=""): return subprocess.run([sys.executable, *module, *map(str, args)], capture_output=True, text=True, env={k: v for k,v in ENV.items() if k != without})
 
 @pytest.mark.parametrize("sign,kills", [("SIGKILL", 5), ("SIGINT", 2)])
 def test_ended_at_random_moments_a_run_comes_to_the_same_weights(sign, kills, tmp_path):
@@ -36,62 +39,106 @@ def test_a_bad_recipe_leaves_an_old_run_untouched(tmp_path, capsys):
     assert state() == before
 
 JOB = """
-import sys, torch
+import os, sys, torch
+from pathlib import Path
 from l1g1000.train.engine import Trainer
-from l1g1000.train.settings import TrainConfig
+from l1g1000.train.settings import TrainConfig, zero_settings
 from l1g1000.train.parallel import make_accelerator
-torch.manual_seed(0)
-model = torch.nn.Sequential(torch.nn.Embedding(20, 16), torch.nn.Linear(16, 20))
-out, file, how, batch, micro = sys.argv[1:]
-g = torch.Generator().manual_seed(0)
-ids = torch.randint(20, (4*int(batch), 9), generator=g)
-labels = ids.masked_fill(torch.arange(9) > torch.randint(1, 9, (len(ids), 1), generator=g), -100) # rows of unequal worth
-t = Trainer(model, dict(ids=ids, labels=labels), TrainConfig(batch_size=int(batch), micro_batch=int(micro), steps=8, lr=1e-2, save_every=3), out, accelerator=make_accelerator(how, cpu=True))
-t.fit()
-weights = t.weights()
-if t.acc.is_main_process: torch.save(dict(n=t.acc.num_processes, **weights["model"]), file)
+
+def trainer(how, out, batch, micro):
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Embedding(20, 16), torch.nn.Linear(16, 20))
+    g = torch.Generator().manual_seed(0)
+    ids = torch.randint(20, (4*batch, 9), generator=g)
+    labels = ids.masked_fill(torch.arange(9) > torch.randint(1, 9, (len(ids), 1), generator=g), -100) # rows of unequal worth
+    cfg, (how, _, stage), own = TrainConfig(batch_size=batch, micro_batch=micro, steps=8, lr=1e-2, log_every=1, save_every=3, clip=.3), how.partition("-"), {}
+    if stage: own = dict(deepspeed=(zero := zero_settings(cfg, int(os.environ["WORLD_SIZE"]), int(stage))), accumulation=zero["gradient_accumulation_steps"])
+    return Trainer(model, dict(ids=ids, labels=labels), cfg, out, accelerator=make_accelerator(how, cpu=True, **own))
+
+folder, batch, micro, *runs = sys.argv[1:]
+for run in runs: # "ddp", or "name=ddp:3,deepspeed-2:5,fsdp": to step 3, to step 5, to the end
+    name, _, chain = run.rpartition("=")
+    for how, _, until in (o.partition(":") for o in chain.split(",")):
+        t = trainer(how, Path(folder)/(name or chain), int(batch), int(micro))
+        t.fit(until=int(until) if until else None)
+    weights, lengths = t.weights(), [o["grad_norm"] for o in t.history]
+    if t.acc.is_main_process: torch.save(dict(n=t.acc.num_processes, lengths=lengths, model=weights["model"]), Path(folder)/f"{name or chain}.pt")
+    t.acc.wait_for_everyone()
+t.acc.end_training()
 """
+
+def together(tmp_path, n, batch, micro, *runs, **kw):
+    "Trainings of `n` processes, one after the other"
+    (tmp_path/"job.py").write_text(JOB)
+    start = ("-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={n}") if n > 1 else ()
+    done = script(tmp_path/"job.py", tmp_path, batch, micro, *runs, module=start, **kw)
+    assert done.returncode == 0, done.stderr[-6000:] # torchrun's own report is long
+    return done
+
+def far(tmp_path, one, *others):
+    "How far the weights of runs are from those of another"
+    import torch
+    one, *others = (torch.load(tmp_path/f"{o}.pt")["model"] for o in (one, *others))
+    assert all(one.keys() == o.keys() for o in others)
+    return [max((one[k]-o[k]).abs().max().item() for k in one) for o in others]
 
 def test_two_processes_learn_what_one_learns(tmp_path):
     import torch
-    (tmp_path/"job.py").write_text(JOB)
     for n,how in ((1, "single"), (2, "ddp")):
-        start = ("-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={n}") if n > 1 else ()
-        done = script(tmp_path/"job.py", tmp_path/f"run{n}", tmp_path/f"{n}.pt", how, 16, 4, module=start, without="TQDM_DISABLE")
-        assert done.returncode == 0, done.stderr[-2000:]
+        done = together(tmp_path, n, 16, 4, how, without="TQDM_DISABLE")
         bars = re.findall(r"train: 100%.* 8/8 \[[\d:]+<00:00, .*(?:step/s|s/step), loss [\d.]+, [\d,]+ tok/s, [\d,]+ MB\]", done.stderr)
         assert len(bars) == 1, "one bar, from the first process" + done.stderr[-2000:]
-    one,two = (torch.load(tmp_path/f"{n}.pt") for n in (1, 2))
-    assert two.pop("n") == 2 and one.pop("n") == 1
-    assert max((one[k]-two[k]).abs().max().item() for k in one) <= 1e-5
+    assert [torch.load(tmp_path/f"{o}.pt")["n"] for o in ("single", "ddp")] == [1, 2]
+    assert far(tmp_path, "single", "ddp")[0] <= 1e-5
 
 def test_four_times_256_is_1024(tmp_path):
     "Four processes with 256 rows each, and one with 1,024 in micro-batches of 256"
+    together(tmp_path, 1, 1024, 256, "single")
+    together(tmp_path, 4, 1024, 256, "ddp", "fsdp")
+    assert max(far(tmp_path, "single", "ddp", "fsdp")) <= 1e-5
+
+def needs_deepspeed():
+    if not find_spec("deepspeed"): pytest.skip("DeepSpeed is not installed: pip install deepspeed")
+
+def test_deepspeed_learns_what_one_process_learns(tmp_path):
+    "At each stage: rows of unequal worth in two micro-batches, gradients that are clipped, and nothing on the standard output"
+    needs_deepspeed()
     import torch
-    (tmp_path/"job.py").write_text(JOB)
-    for n,how in ((1, "single"), (4, "ddp"), (4, "fsdp")):
-        start = ("-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={n}") if n > 1 else ()
-        done = script(tmp_path/"job.py", tmp_path/how, tmp_path/f"{how}.pt", how, 1024, 256, module=start)
-        assert done.returncode == 0, done.stderr[-2000:]
-    found = {o: torch.load(tmp_path/f"{o}.pt") for o in ("single", "ddp", "fsdp")}
-    assert [o.pop("n") for o in found.values()] == [1, 4, 4]
-    one = found["single"]
-    for o in ("ddp", "fsdp"): assert max((one[k]-found[o][k]).abs().max().item() for k in one) <= 1e-5, o
+    together(tmp_path, 1, 16, 4, "single")
+    stages = [f"deepspeed-{i}" for i in (1, 2, 3)]
+    done = together(tmp_path, 2, 16, 4, *stages)
+    assert done.stdout == ""
+    one,*others = (torch.load(tmp_path/f"{o}.pt") for o in ("single", *stages))
+    assert max(one["lengths"]) > .3, "or clipping would go unnoticed"
+    assert max(far(tmp_path, "single", *stages)) <= 1e-5
+    for o in others: assert o["n"] == 2 and o["lengths"] == pytest.approx(one["lengths"], abs=1e-5)
+
+@pytest.mark.parametrize("chain", ("ddp:3,fsdp:5,ddp:7", "deepspeed-2:3,deepspeed-1:4,fsdp:5,deepspeed-3:6,ddp:7"))
+def test_any_strategy_goes_on_from_what_another_has_saved(chain, tmp_path):
+    "One process begins, two go on by one strategy after the other, and one ends it"
+    if "deepspeed" in chain: needs_deepspeed()
+    together(tmp_path, 1, 16, 4, "single", "run=single:2")
+    together(tmp_path, 2, 16, 4, f"run={chain}")
+    together(tmp_path, 1, 16, 4, "run=single")
+    assert far(tmp_path, "single", "run")[0] <= 1e-5
 
 def test_a_recipe_learns_the_same_by_every_strategy(tmp_path):
     from safetensors.torch import load_file
     (tmp_path/"recipe.yaml").write_text(RECIPE.replace("num_experts: 0", "num_experts: 4, experts_per_token: 2").replace("batch_size: 8", "batch_size: 8, micro_batch: 2"))
     (tmp_path/"texts").mkdir()
     for i in range(4): (tmp_path/"texts"/f"{i}.txt").write_text(f"the quick brown fox {i} " * 100)
-    for how in ("single", "ddp", "fsdp"):
-        done = script("train", tmp_path/"recipe.yaml", f"data={tmp_path/'texts'}", f"strategy={how}", f"processes={1 + (how != 'single')}", "--out", tmp_path/how, "--json", module=("-m", "l1g1000"))
+    strategies = {"single": [], "ddp": [], "fsdp": []} | ({f"deepspeed-{i}": ["strategy=deepspeed", f"stage={i}"] for i in (2, 3)} if find_spec("deepspeed") else {})
+    for how,own in strategies.items():
+        done = script("train", tmp_path/"recipe.yaml", f"data={tmp_path/'texts'}", f"processes={1 + (how != 'single')}", *(own or [f"strategy={how}"]), "--out", tmp_path/how, "--json", module=("-m", "l1g1000"))
         assert done.returncode == 0, done.stderr[-2000:]
         assert json.loads(done.stdout)["steps"] == 4
-    one,*others = (load_file(tmp_path/how/"model"/"model.safetensors") for how in ("single", "ddp", "fsdp"))
+    one,*others = (load_file(tmp_path/how/"model"/"model.safetensors") for how in strategies)
     for o in others: assert max((one[k]-o[k]).abs().max().item() for k in one) <= 1e-5
 
-def test_a_recipe_that_loses_a_process_goes_on_to_the_same_weights(tmp_path):
+@pytest.mark.parametrize("strategy", ("ddp", "deepspeed"))
+def test_a_recipe_that_loses_a_process_goes_on_to_the_same_weights(strategy, tmp_path):
     "Rank 1 is killed twice: the first job ends, and the same command goes on; the second, with restarts=1, goes on by itself"
+    if strategy == "deepspeed": needs_deepspeed()
     import psutil
     from safetensors.torch import load_file
     from l1g1000.train.checkpoint import checkpoints, newest
@@ -100,9 +147,9 @@ def test_a_recipe_that_loses_a_process_goes_on_to_the_same_weights(tmp_path):
     for i in range(4): (tmp_path/"texts"/f"{i}.txt").write_text(f"the quick brown fox {i} " * 100)
     def start(out, restarts, kill_after=None):
         "The exit status, and what was said; rank 1 is killed at the first checkpoint after a step"
-        command = [sys.executable, "-m", "l1g1000", "train", tmp_path/"recipe.yaml", f"data={tmp_path/'texts'}", "strategy=ddp", "processes=2", f"restarts={restarts}", "--out", out, "--json"]
+        command = [sys.executable, "-m", "l1g1000", "train", tmp_path/"recipe.yaml", f"data={tmp_path/'texts'}", f"strategy={strategy}", "processes=2", f"restarts={restarts}", "--out", out, "--json"]
         with open(tmp_path/"said", "w+") as said:
-            job = subprocess.Popen([*map(str, command)], stdout=said, stderr=said, env=os.environ | {"PYTHONPATH": str(ROOT)})
+            job = subprocess.Popen([*map(str, command)], stdout=said, stderr=said, env=ENV)
             while kill_after is not None and job.poll() is None and max(checkpoints(out/"checkpoints"), default=0) <= kill_after: time.sleep(.02)
             if kill_after is not None:
                 one, = (o for o in psutil.Process(job.pid).children(recursive=True) if o.environ().get("RANK") == "1")

@@ -28,7 +28,8 @@ from .batches import Stream, count_rows, data_key, take
 from .checkpoint import check_checkpoint, newest, read_state, rng_state, save_checkpoint, set_rng_state, write_state
 from .optim import follow, make_optimizer, schedule
 from .parallel import full_state, load_full_state, make_accelerator
-from .settings import TrainConfig, precision, split_batch, token_loss
+from .settings import TrainConfig, check_accelerator, precision, split_batch, token_loss
+from .zero import backward, exchange, load_zero_state, zero_stage, zero_state, zero_step
 
 # %% ../../nbs/48_train.engine.ipynb #08e95aab
 class Trainer:
@@ -47,28 +48,22 @@ class Trainer:
         self.cfg, self.out, self.loss_of, self.evaluate, self.callbacks, self.say = cfg, Path(out), loss_of, evaluate, callbacks, say
         self.data, self.stream = data, Stream(count_rows(data), cfg.batch_size, cfg.seed)
         self.acc = accelerator or make_accelerator()
-        if self.acc.distributed_type == "DEEPSPEED": raise ValueError("DeepSpeed steps and saves by itself: use its loop of page 41, or strategy='fsdp', which shards as its stage 3 does")
-        if self.sharded and cfg.ema: raise ValueError(f"ema={cfg.ema} with fsdp: an average of divided weights is not kept; set ema to 0, or choose ddp")
-        self.micro, self.accumulate = split_batch(cfg, self.acc.num_processes)
+        self.zero, (self.micro, self.accumulate) = zero_stage(self.acc), split_batch(cfg, self.acc.num_processes)
+        check_accelerator(cfg, self.acc)
         self.dtype, self.scaler = precision(self.acc.device.type, cfg)
         if cfg.fp16 and any(p.dtype == torch.float16 for p in model.parameters()): raise ValueError("fp16 needs weights in float32, which it rounds as it goes: call model.float() first")
         if cfg.patience and evaluate is None: raise ValueError(f"patience={cfg.patience} needs something to watch: give evaluate, or patience=0")
-        model = model.to(self.acc.device)
-        self.model, self.opt = self.acc.prepare(model, make_optimizer(model, cfg.optimizer, cfg.lr, cfg.weight_decay))
-        self.params = [p for p in self.model.parameters() if p.requires_grad]
+        self.bare = model.to(self.acc.device) # without what Accelerate puts around it
         self.ema = AveragedModel(self.bare, multi_avg_fn=follow(cfg.ema)) if cfg.ema else None
+        self.model, self.opt = self.acc.prepare(self.bare, make_optimizer(self.bare, cfg.optimizer, cfg.lr, cfg.weight_decay))
+        self.params = [p for p in self.model.parameters() if p.requires_grad]
         self.step, self.tokens, self.best, self.worse, self.done = 0, 0, None, 0, False # best: step and loss; worse: evaluations since then
 
 # %% ../../nbs/48_train.engine.ipynb #c7b69fe0
 @patch(as_prop=True)
-def bare(self:Trainer) -> nn.Module: # As it was given
-    "The model without what Accelerate puts around it"
-    return self.acc.unwrap_model(self.model)
-
-@patch(as_prop=True)
-def sharded(self:Trainer) -> bool: # Is it fsdp?
+def sharded(self:Trainer) -> bool: # Is it fsdp, or stage 3 of deepspeed?
     "Does each process hold a part of every weight?"
-    return self.acc.distributed_type == "FSDP"
+    return self.acc.distributed_type == "FSDP" or self.zero == 3
 
 @patch(as_prop=True)
 def result(self:Trainer) -> nn.Module: # In the trainer's hands: copy it before training on
@@ -85,27 +80,34 @@ def _one_step(self:Trainer):
     for g in self.opt.param_groups: g["lr"] = rate
     for i,r in enumerate(rows):
         batch = {k: v.to(self.acc.device, non_blocking=True) for k,v in take(self.data, r).items()}
-        with self.acc.no_sync(self.model) if i < len(rows)-1 else nullcontext(): # processes exchange gradients once
+        with exchange(self.acc, self.model, i == len(rows)-1):
             with self._autocast(): loss,tokens = self.loss_of(self.model, batch)
             if unit is None: unit = max(1., self._sums(tokens)[0]/n)
-            self.acc.backward(self.scaler.scale(loss/unit))
+            backward(self.acc, self.model, self.scaler.scale(loss/unit))
         total, count = total + loss.detach(), count + tokens
     total, count, stop = self._sums(total, count, float(self.asked))
     if not count: raise ValueError(f"no label counts in the batch of step {self.step}: rows {rows.ravel()[:8].tolist()} … hold only {IGNORE}")
     if not math.isfinite(total): self._give_up(f"the loss is {total}", rows)
-    self.scaler.unscale_(self.opt)
-    if count != unit*n:
-        for p in self.params:
-            if p.grad is not None: p.grad.mul_(unit*n/count)
-    norm = float(self.acc.clip_grad_norm_(self.params, cfg.clip or math.inf))
+    norm = zero_step(self.model, unit*n/count) if self.zero else self._update(unit*n/count)
     if not math.isfinite(norm) and not self.scaler.is_enabled(): self._give_up(f"the gradient's length is {norm}", rows)
-    self.scaler.step(self.opt); self.scaler.update(); self.opt.zero_grad()
     balance(self.bare)
     if self.ema is not None: self.ema.update_parameters(self.bare)
     self.step, self.tokens, self.agreed = self.step+1, self.tokens+int(count), stop > 0
     return dict(step=self.step, loss=total/count, lr=rate, grad_norm=norm if math.isfinite(norm) else None) # None: skipped by the scaler
 
 # %% ../../nbs/48_train.engine.ipynb #39c32638
+@patch
+def _update(self:Trainer, factor):
+    "Put the gradient right and clip it, step unless it is not finite, and give its length"
+    self.scaler.unscale_(self.opt)
+    if factor != 1:
+        for p in self.params:
+            if p.grad is not None: p.grad.mul_(factor)
+    norm = float(self.acc.clip_grad_norm_(self.params, self.cfg.clip or math.inf))
+    if math.isfinite(norm) or self.scaler.is_enabled(): self.scaler.step(self.opt); self.scaler.update()
+    self.opt.zero_grad()
+    return norm
+
 @patch
 def _autocast(self:Trainer): return nullcontext() if self.dtype is None else torch.autocast(self.acc.device.type, self.dtype)
 
@@ -226,12 +228,14 @@ def _save(self:Trainer):
     self._tell("save")
 
 @patch
-def weights(self:Trainer) -> dict: # `model` and `optimizer`; with fsdp nothing but in the main process
+def weights(self:Trainer) -> dict: # `model` and `optimizer`; with fsdp or deepspeed nothing but in the main process
     "The states, whole; all processes take part where they are divided"
+    if self.zero: return zero_state(self.acc, self.model)
     return full_state(self.acc, self.model, self.opt) if self.sharded else dict(model=self.bare.state_dict(), optimizer=self.opt.state_dict())
 
 @patch
 def _put(self:Trainer, state):
+    if self.zero: return load_zero_state(self.model, state)
     if self.sharded: return load_full_state(self.acc, self.model, self.opt, state)
     self.bare.load_state_dict(state["model"])
     self.opt.load_state_dict(state["optimizer"])

@@ -50,6 +50,7 @@ def make_accelerator(
     if type(accumulation) is not int or accumulation < 1: raise ValueError(f"accumulation={accumulation!r}: choose a whole number from 1")
     if cpu is None: cpu = best_device() == "cpu" if strategy == "single" else not torch.cuda.is_available()
     world = _world(strategy, processes, cpu)
+    if strategy == "deepspeed" and cpu and torch.cuda.is_available(): raise ValueError("strategy='deepspeed' with cpu=True beside a GPU: Accelerate sends it there all the same; hide the GPU with CUDA_VISIBLE_DEVICES='', or leave cpu out")
     plugins = _plugins(strategy, precision, blocks, deepspeed, accumulation, world)
     accelerator = _build(precision, cpu, accumulation, timeout, plugins)
     if accelerator.num_processes != world: raise ValueError(f"{world} processes were started and Accelerate sees {accelerator.num_processes}: unset the ACCELERATE_ variables of the environment")
@@ -62,6 +63,9 @@ def _shard_on_cpu(accelerator, plugin):
     from accelerate.state import PartialState
     accelerator.state.fsdp_plugin = plugin
     accelerator.state.distributed_type = PartialState._shared_state["distributed_type"] = type(accelerator.distributed_type).FSDP
+
+def _need_deepspeed():
+    if not importlib.util.find_spec("deepspeed"): raise ValueError("strategy='deepspeed' needs DeepSpeed: pip install deepspeed, or choose strategy='fsdp', which shards as its stage 3 does")
 
 def _gloo_alone():
     "Linux's own way for DeepSpeed to add up on a CPU must be built first; without it gloo does, as on other systems"
@@ -78,7 +82,7 @@ def _build(precision, cpu, accumulation, timeout, plugins):
     if ds and cpu: _gloo_alone()
     init = InitProcessGroupKwargs(timeout=timedelta(seconds=timeout), **(dict(backend="gloo") if ds and cpu else {}))
     own = DistributedDataParallelKwargs(broadcast_buffers=False) # else rank 0 would write its count of tokens for each expert over all others
-    warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated") # by a word that Accelerate does not know yet
+    for o in ("`broadcast_buffers` is deprecated", r"`torch\.distributed\.\w+` is deprecated"): warnings.filterwarnings("ignore", o) # for words that Accelerate and DeepSpeed do not use yet
     return Accelerator(mixed_precision=precision.replace("fp32", "no"), cpu=cpu and not ds, gradient_accumulation_steps=accumulation, kwargs_handlers=[init, own], **plugins)
 
 # %% ../../nbs/41_train.parallel.ipynb #11bc69ea
@@ -97,7 +101,7 @@ def _plugins(strategy, precision, blocks, deepspeed, accumulation, world):
         check_deepspeed(deepspeed)
         asked = _precision(deepspeed), deepspeed["gradient_accumulation_steps"], deepspeed["train_batch_size"]//(deepspeed["train_micro_batch_size_per_gpu"]*deepspeed["gradient_accumulation_steps"])
         if asked != (precision, accumulation, world): raise ValueError(f"deepspeed is set for precision, accumulation and processes {asked}, and these are {(precision, accumulation, world)}: make it with deepspeed_config of the same")
-        if not importlib.util.find_spec("deepspeed"): raise ValueError("strategy='deepspeed' needs DeepSpeed: pip install deepspeed, or choose strategy='fsdp', which shards as its stage 3 does")
+        _need_deepspeed()
         from accelerate import DeepSpeedPlugin
         return dict(deepspeed_plugin=DeepSpeedPlugin(hf_ds_config=deepspeed))
     return {}
@@ -111,7 +115,7 @@ _ZERO = dict(stage=_WHOLE, contiguous_gradients=_YES, reduce_scatter=_YES, reduc
     zero_quantized_weights=_YES, zero_quantized_gradients=_YES)
 _FP16 = dict(enabled=_YES, auto_cast=_YES, loss_scale=(Real,), initial_scale_power=_WHOLE, loss_scale_window=_WHOLE, hysteresis=_WHOLE, consecutive_hysteresis=_YES, min_loss_scale=(Real,))
 _KEYS = dict(train_batch_size=_WHOLE, train_micro_batch_size_per_gpu=_WHOLE, gradient_accumulation_steps=_WHOLE, gradient_clipping=(Real,), zero_optimization=_ZERO, bf16=dict(enabled=_YES),
-    fp16=_FP16, zero_allow_untested_optimizer=_YES, zero_force_ds_cpu_optimizer=_YES, prescale_gradients=_YES, gradient_predivide_factor=(Real,), communication_data_type=_TEXT,
+    fp16=_FP16, torch_autocast=dict(enabled=_YES, dtype=_TEXT, lower_precision_safe_modules=(list,)), zero_allow_untested_optimizer=_YES, zero_force_ds_cpu_optimizer=_YES, prescale_gradients=_YES, gradient_predivide_factor=(Real,), communication_data_type=_TEXT,
     steps_per_print=_WHOLE, wall_clock_breakdown=_YES, dump_state=_YES, optimizer=_DICT, scheduler=_DICT, activation_checkpointing=_DICT, flops_profiler=_DICT, comms_logger=_DICT,
     tensorboard=_DICT, csv_monitor=_DICT, wandb=_DICT, data_types=_DICT, checkpoint=_DICT, aio=_DICT, compile=_DICT, autotuning=_DICT, data_efficiency=_DICT, elasticity=_DICT)
 
@@ -152,21 +156,24 @@ def deepspeed_config(
     micro_batch:int = 1, # Examples in one forward pass of one process
     accumulation:int = 1, # Micro-batches in a step
     processes:int = 1, # How many processes train
-    clip:float = 1.0, # Greatest norm of the gradient, above 0: DeepSpeed clips by itself
+    clip:float = 1.0, # Greatest norm of the gradient, which DeepSpeed clips by itself; 0: any
     offload:bool = False, # Keep what is divided in the memory of the CPU?
+    autocast:bool = False, # Keep weights in fp32 and compute in bf16, as other strategies do?
 ) -> dict: # For `make_accelerator(deepspeed=…)`, or to save as JSON
     "DeepSpeed's settings for a run, checked"
     one_of("precision", precision, PRECISIONS)
     for k,v in dict(micro_batch=micro_batch, accumulation=accumulation, processes=processes).items():
         if type(v) is not int or v < 1: raise ValueError(f"{k}={v!r}: choose a whole number from 1")
-    if not clip > 0: raise ValueError(f"clip={clip!r}: choose a number above 0")
+    if not clip >= 0: raise ValueError(f"clip={clip!r}: choose 0, for any, or more")
+    if autocast and precision != "bf16": raise ValueError(f"autocast with precision={precision!r}: choose bf16, as DeepSpeed scales the loss for fp16 in a way of its own, and fp32 needs none")
     if offload and stage < 1: raise ValueError("offload with stage=0: nothing is divided there; choose stage 1, 2 or 3")
     zero = dict(stage=stage, overlap_comm=stage > 1, contiguous_gradients=True)
+    low = dict(torch_autocast=dict(enabled=True, dtype="bfloat16", lower_precision_safe_modules=[])) if autocast else {precision: dict(enabled=True)} if precision != "fp32" else {} # []: gradients are summed in fp32
     if stage == 3: zero["stage3_gather_16bit_weights_on_model_save"] = True
     if offload: zero |= {k: dict(device="cpu", pin_memory=True) for k in ("offload_optimizer", "offload_param")[:1 + (stage == 3)]}
     return check_deepspeed(dict(train_batch_size=micro_batch*accumulation*processes, train_micro_batch_size_per_gpu=micro_batch, gradient_accumulation_steps=accumulation,
         gradient_clipping=float(clip), zero_optimization=zero, zero_allow_untested_optimizer=True, zero_force_ds_cpu_optimizer=False, steps_per_print=10**9)
-        | ({precision: dict(enabled=True)} if precision != "fp32" else {}))
+        | low)
 
 # %% ../../nbs/41_train.parallel.ipynb #aeac5148
 def gather_sum(
@@ -193,7 +200,7 @@ def full_state(
     optimizer, # As `accelerator.prepare` gave it
 ) -> dict: # `model` and `optimizer`, copied, on rank 0; nothing on the others
     "All parameters and the optimiser's numbers, whole; every process must call it"
-    if accelerator.distributed_type == "DEEPSPEED": raise ValueError("DeepSpeed keeps checkpoints of its own: accelerator.save_state(folder) and load_state(folder)")
+    if accelerator.distributed_type == "DEEPSPEED": raise ValueError("DeepSpeed divides in a way of its own: use zero_state and load_zero_state of l1g1000.train.zero")
     from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict
     both = get_state_dict(model, optimizer.optimizer, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
     if not accelerator.is_main_process: return {}
@@ -206,9 +213,15 @@ def load_full_state(
     state:dict, # What `full_state` gave on rank 0; every process must have it
 ) -> None:
     "Put a saved state into model and optimiser, whatever the strategy and number of processes that saved it"
-    if accelerator.distributed_type == "DEEPSPEED": raise ValueError("DeepSpeed keeps checkpoints of its own: accelerator.save_state(folder) and load_state(folder)")
+    if accelerator.distributed_type == "DEEPSPEED": raise ValueError("DeepSpeed divides in a way of its own: use zero_state and load_zero_state of l1g1000.train.zero")
     from torch.distributed.checkpoint.state_dict import StateDictOptions, set_state_dict
-    set_state_dict(model, optimizer.optimizer, model_state_dict=state["model"], optim_state_dict=deepcopy(state["optimizer"]), options=StateDictOptions(full_state_dict=True))
+    set_state_dict(model, optimizer.optimizer, model_state_dict=state["model"], optim_state_dict=deepcopy(_by_name(state["optimizer"], model, optimizer.optimizer)), options=StateDictOptions(full_state_dict=True))
+
+def _by_name(saved, model, optimizer):
+    "An optimiser's own `state_dict` numbers its parameters; PyTorch's way for many processes wants their names"
+    names = {p: n.removeprefix("module.") for n,p in model.named_parameters()}
+    name = {i: names[p] for o,g in zip(saved["param_groups"], optimizer.param_groups, strict=True) for i,p in zip(o["params"], g["params"], strict=True)}
+    return dict(state={name[i]: s for i,s in saved["state"].items()}, param_groups=[o | dict(params=[name[i] for i in o["params"]]) for o in saved["param_groups"]])
 
 # %% ../../nbs/41_train.parallel.ipynb #15778e6b
 def launch(

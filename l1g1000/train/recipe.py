@@ -22,8 +22,8 @@ from ..model.transformer import Transformer
 from .batches import read_texts, token_rows
 from .checkpoint import newest, read_state
 from .engine import Trainer, _same_choices
-from .parallel import launch, make_accelerator
-from .settings import TrainConfig, held_out, split_batch
+from .parallel import STRATEGIES, _need_deepspeed, launch, make_accelerator
+from .settings import TrainConfig, check_strategy, held_out, split_batch, zero_settings
 
 # %% ../../nbs/49_train.recipe.ipynb #29088d03
 @dataclass(frozen=True)
@@ -36,18 +36,23 @@ class Recipe:
     tokenizer:str = "bytes" # `"bytes"`, `"smollm2"`, or a folder with a tokenizer of `transformers`
     length:int = 128 # Ids in a row, 2 or more
     held_out:float = .02 # Share of the text that training never sees, in whole documents, 0 to 0.5; 0: nothing is evaluated
-    strategy:str = "single" # `"single"`, `"ddp"` or `"fsdp"`: page 41
+    strategy:str = "single" # `"single"`, `"ddp"`, `"fsdp"` or `"deepspeed"`: page 41
+    stage:int|None = None # Of ZeRO, with deepspeed: 1, 2 or 3; left out: 2
     processes:int = 1 # That train together on this machine
     restarts:int = 0 # How often a job of several processes that lost one begins anew, from its last checkpoint
 
     def __post_init__(self):
         if not self.data: raise ValueError("the recipe names no text: write data: FOLDER, or give data=FOLDER")
         if not 0 <= self.held_out <= .5: raise ValueError(f"held_out={self.held_out}: choose 0 to 0.5")
-        if self.strategy == "deepspeed": raise ValueError("strategy='deepspeed': DeepSpeed steps, clips and saves by itself, which the trainer of recipes does, too; choose fsdp, which shards as its stage 3 does, or write the loop of page 41 with make_accelerator('deepspeed')")
-        one_of("strategy", self.strategy, ("single", "ddp", "fsdp"))
-        if self.processes < 1 or (self.processes > 1) == (self.strategy == "single"): raise ValueError(f"strategy={self.strategy!r} with processes={self.processes}: choose single with 1, or ddp or fsdp with 2 or more")
+        one_of("strategy", self.strategy, STRATEGIES)
+        if self.stage is not None and self.strategy != "deepspeed": raise ValueError(f"stage={self.stage} with strategy={self.strategy!r}: leave it out, or choose deepspeed")
+        if self.processes < 1 or (self.processes > 1) == (self.strategy == "single"): raise ValueError(f"strategy={self.strategy!r} with processes={self.processes}: choose single with 1, or ddp, fsdp or deepspeed with 2 or more")
         if self.restarts < 0 or self.restarts and self.strategy == "single": raise ValueError(f"restarts={self.restarts} with strategy={self.strategy!r}: choose 0 or more, and 0 with single, where the same command goes on")
         if self.length < 2: raise ValueError(f"length={self.length}: choose 2 or more")
+    @property
+    def zero_stage(self) -> int: # 0 without deepspeed
+        "The stage of ZeRO that is meant"
+        return (2 if self.stage is None else self.stage) if self.strategy == "deepspeed" else 0
 
 # %% ../../nbs/49_train.recipe.ipynb #ee332c3f
 def byte_tokenizer() -> transformers.PreTrainedTokenizerFast: # 257 ids; `save` writes it beside the model
@@ -87,6 +92,8 @@ def _check(recipe, out, t):
     cfg = ModelConfig(**given)
     if cfg.vocab_size < len(t) or cfg.max_length < recipe.length: raise ValueError(f"the model knows {cfg.vocab_size} ids and {cfg.max_length} places; the tokenizer has {len(t)}, a row {recipe.length}: leave vocab_size and max_length out")
     split_batch(recipe.train, recipe.processes)
+    check_strategy(recipe.train, recipe.strategy, recipe.zero_stage)
+    if recipe.zero_stage: _need_deepspeed()
     if not Path(recipe.data).exists(): raise ValueError(f"{recipe.data} holds no text: there is no such file or folder")
     if path := newest(Path(out)/"checkpoints", lambda _: None): # the trainer says it, too
         _same_choices(state := read_state(path/"state.pt"), recipe.train, path)
@@ -94,6 +101,7 @@ def _check(recipe, out, t):
         if shapes != {k: v.shape for k,v in state["model"].items()}: raise ValueError(f"{path} was made with another model: give the same, or choose another folder")
     return cfg
 
+# %% ../../nbs/49_train.recipe.ipynb #97756531
 def prepare(
     recipe:Recipe, # What to train
     out:str|Path, # Where the run keeps its checkpoints and logs
@@ -109,7 +117,9 @@ def prepare(
     try: unseen = token_rows(held, encode, t.eos_token_id, recipe.length) if held else None
     except ValueError as e: raise ValueError(f"held_out={recipe.held_out}: {e}; or held_out=0") from e
     seed_everything(recipe.train.seed)
-    acc = make_accelerator(recipe.strategy, processes=recipe.processes, blocks=("Block",)*(recipe.strategy == "fsdp"))
+    own = dict(blocks=("Block",)) if recipe.strategy == "fsdp" else {}
+    if recipe.strategy == "deepspeed": own = dict(deepspeed=(zero := zero_settings(recipe.train, recipe.processes, recipe.zero_stage)), accumulation=zero["gradient_accumulation_steps"])
+    acc = make_accelerator(recipe.strategy, processes=recipe.processes, **own)
     return Trainer(Transformer(cfg), rows, recipe.train, out, evaluate=unseen and held_out(unseen), accelerator=acc, say=say), t
 
 # %% ../../nbs/49_train.recipe.ipynb #d0cd22cd
@@ -125,6 +135,7 @@ def train_recipe(
     trainer,t = prepare(recipe, out, say)
     history = trainer.fit()
     state = trainer.weights().get("model") if trainer.sharded else None # all processes take part
+    if recipe.strategy != "single": trainer.acc.wait_for_everyone(), trainer.acc.end_training() # a process that ends with its connections open may abort
     if not trainer.acc.is_main_process: return {}
     model = trainer.result
     if state: (model := Transformer(trainer.bare.cfg)).load_state_dict(state)
