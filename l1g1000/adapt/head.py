@@ -9,6 +9,7 @@ __all__ = ['TASKS', 'FLOOR', 'MANY', 'TuneConfig', 'check_texts', 'check_rows', 
            'fit_blocks', 'temperature_of', 'threshold_of']
 
 # %% ../../nbs/61_adapt.head.ipynb #c5f78919
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Sequence
@@ -95,7 +96,9 @@ def parts_of(
     "Cut the rows into parts; groups stay whole"
     n = min(n, len(set(groups)))
     spread = spread and max(Counter(np.asarray(y).tolist()).values()) >= n
-    cut = (StratifiedGroupKFold if spread else GroupKFold)(n, shuffle=True, random_state=seed).split(np.zeros(len(y)), y if spread else None, [*map(str, groups)])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class") # a class of few rows is not in every part
+        cut = [*(StratifiedGroupKFold if spread else GroupKFold)(n, shuffle=True, random_state=seed).split(np.zeros(len(y)), y if spread else None, [*map(str, groups)])]
     return [o for _,o in cut if len(o)]
 
 # %% ../../nbs/61_adapt.head.ipynb #3364cced
