@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from l1g1000 import __version__
-from l1g1000.adapt.backbone import Reader, reader
+from l1g1000.adapt.backbone import Reader, open_reader
 from l1g1000.adapt.finetune import finetune
 from l1g1000.adapt.head import TuneConfig
 from l1g1000.adapt.prompt import PromptTuner
@@ -38,7 +38,7 @@ class Kept(Reader):
 
 @cache
 def kept(name):
-    one = reader(name)
+    one = open_reader(name)
     one.__class__, one.file = Kept, home("bench-adapt", f"{name}-{one.digest()[:12]}.npz")
     z = np.load(one.file) if one.file.is_file() else dict(texts=[], vectors=[])
     one.kept = dict(zip(map(str, z["texts"]), z["vectors"]))

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from l1g1000.chain import versions
 from l1g1000.core import home, progress, read_json, remove, write_atomic, write_json
 from l1g1000.data.sources import Source
-from l1g1000.evaluate.glue import duel, glue_rows, kin_of, majority, run_glue, scoreboard, scores_of, set_apart, task, tfidf
+from l1g1000.evaluate.glue import duel, glue_rows, kin_of, majority, run_glue, scoreboard, scores_of, set_apart, find_task, tfidf
 from l1g1000.model.hub import check_manifest, fetch_wheel, seal, smollm2
 from l1g1000.train.engine import Trainer
 from l1g1000.train.settings import TrainConfig
@@ -98,7 +98,7 @@ class Tuned:
 
 def finetune(train, dev, seed, name, recipe, work):
     "Train all weights of MiniLM; `dev` is not looked at"
-    t, size = task(name), recipe.get("batch", 16)
+    t, size = find_task(name), recipe.get("batch", 16)
     net, tok = encoder()
     y = torch.from_numpy(train.labels/5).float() if not t.labels else torch.tensor([t.labels.index(o) for o in train.labels])
     torch.manual_seed(seed)

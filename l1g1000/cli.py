@@ -127,11 +127,11 @@ def evaluate(
 ) -> None:
     "Train and score a model on public tasks, with intervals"
     from l1g1000.core import one_of
-    from l1g1000.evaluate.glue import majority, run_glue, scoreboard, task, tfidf
+    from l1g1000.evaluate.glue import majority, run_glue, scoreboard, find_task, tfidf
     one_of("evaluation", what, ["glue"])
     if seeds < 1: raise ValueError(f"--seeds {seeds}: train once or more")
     model = dict(tfidf=tfidf, majority=majority)[one_of("backbone", backbone, ["tfidf", "majority"])]
-    names = [task(o).name for o in tasks or ("rte", "mrpc", "stsb", "sst2")]
+    names = [find_task(o).name for o in tasks or ("rte", "mrpc", "stsb", "sst2")]
     rows = scoreboard(run_glue(model, backbone, out, names, range(seeds), share=0)).to_dict("records") # there is nothing to choose
     if json: _tell(rows, True)
     else: _tell({f"{o['task']} {o['metric']}": f"{o['value']:.3f} ({o['low']:.3f} … {o['high']:.3f})" for o in rows}, False)
@@ -254,7 +254,7 @@ def course(
     json:bool = False, # Print as JSON?
 ) -> None:
     "Take the course: a copy to work in, your progress, your grades, your page"
-    from l1g1000 import course as c
+    from l1g1000 import lesson as c
     from l1g1000.core import one_of
     say = lambda o: o if json else f"{o['solved']} of {o['exercises']} exercises solved, {o['guessed']} guessed, {o['measured']} measured"
     do = dict(start=lambda: dict(lessons=len(c.start(folder)), folder=str(folder), begin=f"jupyter lab {folder}"), status=lambda: {o["lesson"]: say(o) for o in c.status(folder)},

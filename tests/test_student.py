@@ -4,7 +4,7 @@ from copy import deepcopy
 import pytest
 from ruamel.yaml import YAML
 from conftest import ROOT, notebook, tool
-from l1g1000.course import start
+from l1g1000.lesson import start
 
 EXERCISE = '''def share(found, right):
     "The share of right ones"

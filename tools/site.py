@@ -12,7 +12,7 @@ from nbdev.doclinks import NbdevLookup
 from nbdev.process import NBProcessor, Processor
 from nbdev.processors import clean_magics, filter_stream_, hide_, hide_line, rm_header_dash, strip_ansi
 from l1g1000.core import home, progress, sha256_file, write_atomic, write_json
-from l1g1000.course import stub
+from l1g1000.lesson import stub
 from l1g1000.data.sources import npm_command
 
 ROOT = Path(__file__).absolute().parents[1]

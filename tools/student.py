@@ -14,7 +14,7 @@ from IPython.utils.capture import capture_output
 from ruamel.yaml import YAML, YAMLError
 from traitlets.config import Config
 from l1g1000.config import from_dict
-from l1g1000.course import SOLUTION, STUB
+from l1g1000.lesson import SOLUTION, YOUR_TURN
 
 SLIPS = ("NameError", "UnboundLocalError", "SyntaxError", "IndentationError", "TabError")
 WRONG, SECONDS = 5, 60 # wrong answers that an exercise needs at least; time that an answer may take
@@ -100,7 +100,7 @@ def check_lesson(path):
     for done,ex in zip([0, *(e.at for e in found)], found):
         above = [o for o in cells[done:ex.at] if not re.search(r"^#\|\s*eval:\s*false", o, re.M)]
         if error := next(filter(None, shell.errors(*above)), None): return rows, [*bad, f"{path.stem}: a cell above {ex.name} fails: {': '.join(error)}"]
-        tries = dict(stub=[Answer(STUB, "nothing done")], wrong=answers[ex.name].wrong, right=[Answer(ex.solution, "the solution"), *answers[ex.name].right])
+        tries = dict(stub=[Answer(YOUR_TURN, "nothing done")], wrong=answers[ex.name].wrong, right=[Answer(ex.solution, "the solution"), *answers[ex.name].right])
         said = [(kind, o.why, judge(shell, ex, kind, o.code)) for kind in tries for o in tries[kind]]
         bad += [f"{path.stem}, {ex.name}, {kind} answer ({why}): {wrong}" for kind,why,wrong in said if wrong]
         rows.append([path.stem, ex.name, *([not wrong for k,_,wrong in said if k == kind] for kind in tries)])

@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from safetensors.torch import load_file, save_file
 from scipy.special import softmax
 from ..core import missing, one_of, progress, read_json, seed_everything, write_atomic, write_json
-from .backbone import Reader, Words, reader
+from .backbone import Reader, Words, open_reader
 from .head import TASKS, Block, TuneConfig, check_rows, check_texts, fit_blocks, log_scores, split_rows, temperature_of, threshold_of
 from ..model.generate import Sampling, generate
 from ..model.hub import check_manifest, may_replace, seal
@@ -117,13 +117,13 @@ def load(cls:Adapted,
 
 # %% ../../nbs/63_adapt.finetune.ipynb #31b8e84b
 def prepared(
-    source:Any, # As for `reader`; a `Reader` that is to be trained is copied, so that yours stays as it is
+    source:Any, # As for `open_reader`; a `Reader` that is to be trained is copied, so that yours stays as it is
     how:str, # One of `HOW`
     rank:int|None = None, # `lora`: rank of the small matrices
     digest:str|None = None, # The checksum that its weights must have
 ) -> Reader: # Frozen, with LoRA, or to be trained; its `origin` is the checksum before that
     "A reader of one's own"
-    one = copy.deepcopy(source) if isinstance(source, Reader) and how != "frozen" else reader(source)
+    one = copy.deepcopy(source) if isinstance(source, Reader) and how != "frozen" else open_reader(source)
     one.requires_grad_(how == "full")
     one.origin = one.digest()
     if digest not in (None, one.origin): raise ValueError(f"the weights of {one.name or 'this reader'} are not those that the predictor was made with: their checksum differs")
@@ -231,7 +231,7 @@ def write(
 
 # %% ../../nbs/63_adapt.finetune.ipynb #ebf4a3a7
 def backbones(
-    source:Any, # What `reader` takes, `"tfidf"`, several names joined by `+`, or a list of them
+    source:Any, # What `open_reader` takes, `"tfidf"`, several names joined by `+`, or a list of them
 ) -> list[Any]: # One for each
     "`minilm+tfidf` is two"
     names = source.split("+") if isinstance(source, str) and not Path(source).is_dir() else source if isinstance(source, list) else [source]

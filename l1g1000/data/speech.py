@@ -111,6 +111,7 @@ def _at_rate(pcm, rate):
 def _waves(waves):
     return pa.ListArray.from_arrays(pa.array(np.cumsum([0, *map(len, waves)]), pa.int32()), pa.array(np.concatenate(waves)))
 
+# %% ../../nbs/18_data.speech.ipynb #fc9d3448
 def _shard(rows, lang, voice, rate):
     espeak = f"{speech_langs()[lang]}+{voice}"
     path = home("speech", f"{lang}+{voice}-{fingerprint(rows.to_pydict(), espeak, rate, _espeak()[2], 'layout 1')}.arrow")
@@ -219,6 +220,7 @@ def voice_distance(
         means.append((mel - mel.mean())*10/np.log(10))
     return sorted(at), np.sqrt(((np.array(means)[:,None] - means)**2).mean(-1))
 
+# %% ../../nbs/18_data.speech.ipynb #9ab6a6c7
 def split_voice(
     rows:Dataset, # Rows of `load_speech`
     held_out:list[str], # The voices that training must not hear
