@@ -11,6 +11,7 @@ __all__ = ['GPUS', 'GPU', 'cluster', 'Job', 'ring', 'step_time', 'layouts', 'dec
 import math
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from fastcore.basics import patch
 from ..core import one_of, write_atomic
@@ -253,9 +254,11 @@ def table(
     s,l = plan.summary(), plan.layout
     zero = ["DDP", "ZeRO 1", "ZeRO 2", "FSDP"][l.zero]
     total = sum(plan.step.values())
+    ends = [round(o/s["gpu_gb"]*60) for o in accumulate(s["memory_gb"].values())]
+    drawn = "".join(k[0]*(b-a) for k,a,b in zip(s["memory_gb"], [0] + ends, ends)).ljust(60, "·") # a letter for each part
     rows = dict(model=f"{s['size']}: {s['parameters']/1e9:.1f} B parameters, {s['active']/1e9:.1f} B at work on a token", tokens=f"{s['tokens']/1e9:,.0f} B, {s['flops']:.2g} operations",
         gpus=f"{s['gpus']} × {s['gpu']}", layout=f"tensor {l.tensor} × pipeline {l.pipeline} × expert {l.expert} × data {l.data}, {zero}, recompute {l.recompute}, {l.micro} sequences at a time",
-        memory=f"{s['used_gb']:.1f} of {s['gpu_gb']:g} GB: " + ", ".join(f"{k} {v:.1f}" for k,v in s["memory_gb"].items()),
+        memory=f"{s['used_gb']:.1f} of {s['gpu_gb']:g} GB: " + ", ".join(f"{k} {v:.1f}" for k,v in s["memory_gb"].items()), **{"": drawn},
         step=f"{total:.2f} s: " + ", ".join(f"{k} {v/total:.0%}" for k,v in plan.step.items() if v > .005*total), speed=f"{s['tokens_per_second']:,.0f} tokens/s, utilisation {s['mfu']:.0%}",
         time=f"{s['days']:,.1f} days, {s['gpu_hours']:,.0f} GPU-hours", energy=f"{s['mwh']:,.1f} MWh", writing=f"{s['decode']['ms']:.1f} ms a token on one GPU, 16 bits" if s["decode"]["fits"] else f"{s['decode']['gb']:,.0f} GB in 16 bits do not fit one GPU", cost=f"{s['cost']:,.0f} at {s['price']:g} for an hour (assumed)" if plan.job.price is None else f"{s['cost']:,.0f} at {s['price']:g} for an hour")
     others = [f"  {o.tensor:3} × {o.pipeline:3} × {o.expert:3} × {o.data:4}  {['DDP', 'ZeRO 1', 'ZeRO 2', 'FSDP'][o.zero]:7} {o.recompute:10} {t/plan.others[0][1]:5.2f} × the time  {u/1e9:5.1f} GB" for o,t,u in plan.others]

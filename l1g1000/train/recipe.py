@@ -23,7 +23,7 @@ from .batches import read_texts, token_rows
 from .checkpoint import newest, read_state
 from .engine import Trainer, _same_choices
 from .parallel import STRATEGIES, _need_deepspeed, launch, make_accelerator
-from .settings import TrainConfig, check_strategy, held_out, split_batch, zero_settings
+from .settings import TrainConfig, check_strategy, held_out, split_batch, times_slower, zero_settings
 
 # %% ../../nbs/49_train.recipe.ipynb #29088d03
 @dataclass(frozen=True)
@@ -120,7 +120,9 @@ def prepare(
     own = dict(blocks=("Block",)) if recipe.strategy == "fsdp" else {}
     if recipe.strategy == "deepspeed": own = dict(deepspeed=(zero := zero_settings(recipe.train, recipe.processes, recipe.zero_stage)), accumulation=zero["gradient_accumulation_steps"])
     acc = make_accelerator(recipe.strategy, processes=recipe.processes, **own)
-    return Trainer(Transformer(cfg), rows, recipe.train, out, evaluate=unseen and held_out(unseen), accelerator=acc, say=say), t
+    trainer = Trainer(Transformer(cfg), rows, recipe.train, out, evaluate=unseen and held_out(unseen), accelerator=acc, say=say)
+    if trainer.dtype and acc.is_main_process and acc.device.type == "cpu" and (n := times_slower(trainer.dtype)) > 2: say(f"{'fp16' if recipe.train.fp16 else 'bf16'} saves memory, but this CPU takes {n:.0f} times as long for a product in it as in fp32: without it the run is faster")
+    return trainer, t
 
 # %% ../../nbs/49_train.recipe.ipynb #d0cd22cd
 def train_recipe(

@@ -6,9 +6,10 @@ Docs: https://l1g1000.github.io/l1g1000/train.settings.html.md"""
 
 # %% auto #0
 __all__ = ['TrainConfig', 'split_batch', 'check_strategy', 'zero_settings', 'check_accelerator', 'token_loss', 'precision',
-           'held_out']
+           'held_out', 'times_slower']
 
 # %% ../../nbs/47_train.settings.ipynb #7602feda
+import timeit
 from dataclasses import dataclass
 from typing import Any, Callable
 import torch, torch.nn.functional as F
@@ -52,9 +53,9 @@ class TrainConfig:
 # %% ../../nbs/47_train.settings.ipynb #cb9e8689
 def _in_range(c):
     one_of("optimizer", c.optimizer.lower(), OPTIMIZERS)
-    schedule(c.lr_scheduler, 0, max(1, c.steps), c.rise, c.floor)
     for k in ("batch_size", "steps", "log_every", "eval_every", "save_every", "keep", "micro_batch"):
         if (v := getattr(c, k)) is not None and v < 1: raise ValueError(f"{k}={v}: choose 1 or more")
+    schedule(c.lr_scheduler, 0, c.steps, c.rise, c.floor)
     for k,ok,words in (("lr", c.lr > 0, "above 0"), ("weight_decay", c.weight_decay >= 0, "0 or more"), ("clip", c.clip >= 0, "0 or more"), ("ema", 0 <= c.ema < 1, "0 or more, and below 1"),
         ("seed", 0 <= c.seed < 2**31, "0 … 2**31-1"), ("patience", c.patience >= 0, "0 or more")):
         if not ok: raise ValueError(f"{k}={getattr(c, k)}: choose {words}")
@@ -145,3 +146,14 @@ def held_out(
         sums = [[float(o) for o in loss_of(model, {k: v.to(device) for k,v in take(data, range(i, min(i+batch, n))).items()})] for i in range(0, n, batch)]
         return dict(loss=sum(s for s,_ in sums)/sum(c for _,c in sums))
     return evaluate
+
+# %% ../../nbs/47_train.settings.ipynb #74f28daf
+def times_slower(
+    dtype:torch.dtype, # `torch.float16` or `torch.bfloat16`
+) -> float: # Above 1: slower
+    "How many times as long as in float32 a product of matrices takes on this CPU"
+    took = []
+    for kind in (torch.float32, dtype):
+        x = torch.ones(256, 256, dtype=kind)
+        took.append(min(timeit.repeat(lambda: x @ x, number=1, repeat=3)))
+    return took[1]/took[0]
