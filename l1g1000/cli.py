@@ -216,10 +216,10 @@ def serve(
     "Serve an artefact over REST until Ctrl-C, naming pictures in batches; its documentation stands at /docs"
     import uvicorn
     from l1g1000.serve.rest import make_app
-    from l1g1000.serve.service import Service
-    from l1g1000.industry.artefact import Desk, is_desk, make_desk_app
+    from l1g1000.serve.service import Service, is_desk
     mine = dict(threads=(threads, 1), device=(device, "cpu"), size=(size, 32), wait=(wait, .002), queue=(queue, 256), workers=(workers, 2), timeout=(timeout, 30))
     if (desk := is_desk(artefact)) and (given := [k for k,(v,usual) in mine.items() if v != usual]): raise ValueError(f"--{given[0]}: {artefact} is a template's artefact, which answers row by row; leave the option out")
+    if desk: from l1g1000.industry.artefact import Desk, make_desk_app
     uvicorn.run(make_desk_app(Desk(artefact)) if desk else make_app(Service(artefact, threads=threads, device=device), size, wait, queue, workers, timeout), host=host, port=port)
 
 # %% ../nbs/96_cli.ipynb #731e0b60
