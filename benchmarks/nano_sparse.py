@@ -1,11 +1,11 @@
 """nano's sparse Transformer against a dense one of equal active size, on the same rows: benchmarks/nano_sparse.json.
 
-    python benchmarks/nano_sparse.py [--steps 200] [--seeds 0 1 2]
+    python benchmarks/nano_sparse.py [--steps 150] [--seeds 0 1 2]
 
 The dense peer has the same layers, and a feed-forward as wide as the shared expert and the two that work on a token together. Both read the
 same packed rows in the same order from the same start, as many at once and with the optimiser and the rate of the recipe nano, which falls to
 its end in these few steps; the loss is that of the evaluations' style and voice. Times are taken interleaved, step by step, in the same run, and
-hold the optimiser's work. Some forty minutes on two quiet cores; a pair that is done stands in the file.
+hold the optimiser's work. Some fifty minutes on one core; a pair that is done stands in the file.
 """
 import argparse, statistics, time
 from pathlib import Path
@@ -27,7 +27,7 @@ RECIPE = load_config(NanoRecipe, Path(l1g1000.__file__).parent/"recipes"/"nano.y
 
 def options():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--steps", type=int, default=200)
+    p.add_argument("--steps", type=int, default=150)
     p.add_argument("--rows", type=int, default=RECIPE.batch_size, help="in a step")
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     return p.parse_args()

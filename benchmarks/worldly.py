@@ -2,8 +2,8 @@
 
     python benchmarks/worldly.py [--model FOLDER] [--only names listen draw say translate experts time]
 
-About twenty minutes on two quiet cores, and ten more the first time, for the judges, which learn from real pictures and sounds alone. A part
-that is done stands in the file and is measured again only with --only, or when the model changed.
+About half an hour on one core. The judges learn from real pictures and sounds alone; they took an hour to learn and stand in judges/: without that
+folder they learn anew. A part that is done stands in the file and is measured again only with --only, or when the model changed.
 """
 import argparse, statistics, time
 from base64 import b64encode
@@ -15,7 +15,7 @@ from l1g1000.data.clip import Clip, checkpoint
 from l1g1000.data.learn import naming, pixel_neighbour
 from l1g1000.data.moji import load_moji, split_style
 from l1g1000.data.speech import load_speech
-from l1g1000.evaluate.judge import learn_picture_judge, learn_speech_judge, phonemes
+from l1g1000.evaluate.judge import PictureJudge, SpeechJudge, learn_picture_judge, learn_speech_judge, phonemes
 from l1g1000.evaluate.worldly import Score, ask_names, by_language, experts, judged_pictures, judged_speech, same_name, watched
 from l1g1000.model.transformer import FRAME, PATCH
 from l1g1000.nano.documents import WEIGHTS, Directions, Mixture, Senses
@@ -25,7 +25,7 @@ from l1g1000.picture import encode_png
 from l1g1000.tokens.audio import RATE, to_mel
 from l1g1000.train.batches import take
 
-OUT = Path(__file__).with_suffix(".json")
+OUT, JUDGES = Path(__file__).with_suffix(".json"), Path(__file__).with_name("judges")
 SEEDS = (0, 1, 2)
 
 def options():
@@ -114,7 +114,9 @@ def nearest_sound(b, rows):
 
 def png(picture): return b64encode(encode_png(picture.quantize(32))).decode()
 
-def picture_judge(b): return learn_picture_judge(b.train, resume=home("judges", "pictures.resume"))
+def picture_judge(b):
+    if not (JUDGES/"pictures").is_dir(): learn_picture_judge(b.train, resume=home("judges", "pictures.resume")).save(JUDGES/"pictures")
+    return PictureJudge.load(JUDGES/"pictures")
 
 def draw(b):
     judge, out = picture_judge(b), {}
@@ -163,6 +165,10 @@ def mels_of(b, rows):
     return [out[int(r)] for r in rows]
 
 def speech_judge(b, ipa):
+    if not (file := JUDGES/"speech.safetensors").is_file(): _learn_speech(b, ipa).save(file)
+    return SpeechJudge.load(file)
+
+def _learn_speech(b, ipa):
     u = b.facts.utterance
     away = [b.lists["voice"].index(v) for v in (*TEST_VOICES, DEV_VOICE)]
     rows = np.flatnonzero(~np.isin(u[:, 2], away) & np.array([k in ipa for k in b.pairs(np.arange(len(u)))]))

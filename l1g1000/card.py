@@ -14,6 +14,7 @@ import numpy as np
 from .data.moji import MIN_ARTISTS, MIN_NAMES, World
 from .data.sources import SOURCES, STYLES, credits_table
 from .data.speech import SPEECH
+from .evaluate.worldly import questions, verdict
 
 # %% ../nbs/93_card.ipynb #47a1dd5a
 def manifest() -> list[dict]: # One for each source: `name`, `title`, `package`, `version`, `sha256`, `licence`, `author`, `url`
@@ -145,13 +146,10 @@ def nano_card(
     scores:dict, # `benchmarks/worldly.json`
 ) -> str: # Markdown
     "The card of the nano that ships"
-    n, draw = scores["names"], scores["draw"]
-    asked = [("picture of an unseen artist → English name", n["english"], .45), ("picture of an unseen artist → name, all languages", n["languages"], .35), ("spoken name, unseen voices → name", scores["listen"], .6), ("name → speech, as judged", scores["say"], .4)]
-    asked += [(f"name → drawing ({s}), {k}, as judged", draw[s][key], bar) for s in draw if s != "judge" for k,key,bar in (("first answer", "top1", .4), ("first five", "top5", .6))]
-    asked += [("picture → name kept away", n["away"], None), ("name → the same in a language where it was kept away", scores["translate"], None)]
-    rows = [dict(question=k, right=f"{o['share']:.1%} ({o['low']:.1%} … {o['high']:.1%})", bar="none" if bar is None else f"{bar:.0%}, {'met' if o['share'] >= bar else 'missed'}", beside=", ".join(f"{v:.1%} {w.replace('_', ' ')}" for w,v in o["beside"].items())) for k,o,bar in asked if o["count"]]
+    asked = questions(scores)
+    rows = [dict(question=k, right=f"{o['share']:.1%} ({o['low']:.1%} … {o['high']:.1%})", bar=verdict(o["share"], bar), beside=", ".join(f"{v:.1%} {w.replace('_', ' ')}" for w,v in o["beside"].items())) for k,o,bar in asked]
     bars = [o["share"] >= bar for _,o,bar in asked if bar is not None]
-    return _nano_made(about, scores) + f"**It meets {sum(bars)} of the {len(bars)} bars that were set before it was trained.**\n\n" + table(rows) + _nano_fails(n)
+    return _nano_made(about, scores) + f"**It meets {sum(bars)} of the {len(bars)} bars that were set before it was trained.**\n\n" + table(rows) + _nano_fails(scores["names"])
 
 def _nano_made(about, scores):
     before = "".join(f" Before that: `{o['command']}`, {o['steps']:,} steps, {o['learnt']/1e6:.1f} million." for o in about["before"])

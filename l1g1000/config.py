@@ -10,7 +10,7 @@ __all__ = ['T', 'check_keys', 'from_dict', 'apply_overrides', 'read_config', 'lo
 # %% ../nbs/01_config.ipynb #25879c06
 import dataclasses
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 import dacite
 from ruamel.yaml import YAML, YAMLError
 from .core import one_of, write_atomic
@@ -19,7 +19,7 @@ from .core import one_of, write_atomic
 T = TypeVar("T")
 
 def check_keys(
-    cls:type, # A dataclass; fields that are dataclasses are walked too
+    cls:type, # A dataclass; fields that are dataclasses, or dicts of them, are walked too
     data:Any, # What the file holds for it
     where:str = "", # The dotted path so far, for the message
 ) -> None: # `ValueError` at the first unknown key
@@ -28,7 +28,10 @@ def check_keys(
     hints = get_type_hints(cls)
     for k,v in data.items():
         one_of(f"key in {where or cls.__name__}:", k, hints)
-        if dataclasses.is_dataclass(hints[k]): check_keys(hints[k], v, f"{where}.{k}" if where else k)
+        at, named = f"{where}.{k}" if where else k, get_args(hints[k])[1:] # the values' kind, of a dict
+        if dataclasses.is_dataclass(hints[k]): check_keys(hints[k], v, at)
+        elif named and dataclasses.is_dataclass(named[0]) and isinstance(v, dict):
+            for name,o in v.items(): check_keys(named[0], o, f"{at}.{name}")
 
 # %% ../nbs/01_config.ipynb #56d27515
 def from_dict(

@@ -14,6 +14,9 @@ from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, Protocol, Sequence, runtime_checkable
 
+# %% ../nbs/00_core.ipynb #98649f0f
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 # %% ../nbs/00_core.ipynb #7f5bbe15
 def one_of(
     what:str, # The kind of thing that is chosen, for the message: `"style"`

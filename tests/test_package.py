@@ -4,7 +4,7 @@ from configparser import ConfigParser
 from email.parser import Parser
 import pytest
 from ruamel.yaml import YAML
-from conftest import ROOT, checkout
+from conftest import LESSONS, ROOT, checkout
 
 def settings():
     cfg = ConfigParser(delimiters=["="], interpolation=None)
@@ -45,6 +45,8 @@ def test_wheel_holds_what_it_should(wheel):
     assert {p.relative_to(ROOT).as_posix() for p in ROOT.glob("l1g1000/**/*.py")} <= held
     checkpoint = {p.relative_to(ROOT).as_posix() for p in ROOT.glob("l1g1000/[cr]*/**/*") if p.is_file() and p.parts[-2] != "__pycache__"}
     assert len(checkpoint) >= 11 and checkpoint <= held, "the checkpoint must be in the wheel"
+    assert {f"l1g1000/lessons/{p.name}" for p in LESSONS} <= held
+    assert "l1g1000/edge/gemv.c" in held, "build() compiles what the wheel brings"
     assert {o.split("/")[0] for o in held} == {"l1g1000", f"l1g1000-{settings()['version']}.dist-info"}
     extras = {k.removesuffix("_requirements") for k in settings() if k.endswith("_requirements")} | {"all"}
     assert set(meta.get_all("Provides-Extra")) == extras

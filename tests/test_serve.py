@@ -1,5 +1,6 @@
 "The server among strangers: broken bodies, clients that leave, a crowd; and it stops when told"
-import io, random, socket, threading, time
+import io, random, signal, socket, subprocess, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
 import httpx, numpy as np, psutil, pytest
 from PIL import Image
 from l1g1000.serve.rest import drive, make_app, serve_in_background
@@ -60,6 +61,69 @@ def test_a_crowd_is_told_to_come_back(folder):
     said = [a["status"] for a in report["answers"]]
     assert set(said) == {200, 503}
     assert report["errors"] == said.count(503)
+
+def test_clients_that_leave_while_they_wait_free_their_places(folder, caplog):
+    go, first = threading.Event(), []
+    def held(x):
+        if first: go.wait(20)
+        first.append(0)
+        return x.mean((2, 3))
+    app, body = make_app(Service(folder, held), workers=1, waiting=5, timeout=None), encoded("PNG")
+    stats = app.state.batcher.stats
+    def inside(n):
+        for _ in range(1000):
+            if stats.waiting+stats.running == n: return
+            time.sleep(.01)
+        raise AssertionError(f"{n} were expected, not {stats}")
+    with serve_in_background(app) as url, ThreadPoolExecutor(7) as pool:
+        post = lambda: httpx.post(f"{url}/v1/predict", content=body, trust_env=False, timeout=30)
+        kept = pool.submit(post)
+        inside(1)
+        for _ in range(20):
+            leavers = [socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) for _ in range(5)]
+            for o in leavers: o.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            inside(6)
+            assert post().status_code == 503
+            for o in leavers: o.close()
+            inside(1)
+        more = [pool.submit(post) for _ in range(5)]
+        inside(6)
+        go.set()
+        assert [o.result().status_code for o in (kept, *more)] == [200]*6
+    assert stats.ended == dict(answered=6, cancelled=100) and sum(n*k for n,k in stats.sizes.items()) == 6
+    assert not [o for o in caplog.records if o.levelname in ("ERROR", "CRITICAL")]
+
+SLOW = """
+import sys, time, uvicorn
+from l1g1000.serve.rest import make_app
+from l1g1000.serve.service import Service
+apps = []
+def slow(x):
+    if apps:
+        while apps[0].state.batcher.stats.accepted < 12: time.sleep(.01)
+        print("all are inside", flush=True)
+        time.sleep(.3)
+    return x.mean((2, 3))
+apps.append(make_app(Service(sys.argv[1], slow), size=4, workers=1))
+uvicorn.run(apps[0], port=int(sys.argv[2]), log_level="error")
+"""
+
+def test_sigterm_ends_it_when_all_are_answered(folder):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    with subprocess.Popen([sys.executable, "-c", SLOW, str(folder), str(port)], stdout=subprocess.PIPE, text=True) as server, ThreadPoolExecutor(12) as pool, httpx.Client(trust_env=False, timeout=60) as http:
+        try:
+            for _ in range(600):
+                try: http.get(f"http://127.0.0.1:{port}/healthz"); break
+                except httpx.ConnectError: time.sleep(.1)
+            asked = [pool.submit(http.post, f"http://127.0.0.1:{port}/v1/predict", content=encoded("PNG")) for _ in range(12)]
+            assert server.stdout.readline() == "all are inside\n"
+            server.send_signal(signal.SIGTERM)
+            assert [o.result().status_code for o in asked] == [200]*12
+            assert server.wait(60) in (0, -signal.SIGTERM)
+        finally: server.kill()
+    with pytest.raises(httpx.ConnectError): httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
 
 def test_its_documentation_works_offline(url, browser):
     with browser.new_context() as context:

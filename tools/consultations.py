@@ -1,4 +1,4 @@
-"""Write the card of data/consultations: its counts, what emergency.yaml catches, and a baseline. `--check` only says what is stale.
+"""Write the card of l1g1000/consultations: its counts, what emergency.yaml catches, and a baseline. `--check` only says what is stale.
 
 The baseline, TF-IDF of characters and logistic regression, is learnt anew when the consultations changed: a minute on one core. It is kept
 in benchmarks/consultations.json.
@@ -7,21 +7,17 @@ import argparse, json, re, sys
 from collections import Counter
 from pathlib import Path
 import numpy as np
-from ruamel.yaml import YAML
 from l1g1000.card import table
 from l1g1000.core import read_json, sha256_file, write_atomic, write_json
+from l1g1000.industry.template import alarms, read_phrases
 
 ROOT = Path(__file__).absolute().parents[1]
-DATA, CARD, SCORES = ROOT/"data"/"consultations", ROOT/"data"/"consultations.md", ROOT/"benchmarks"/"consultations.json"
+DATA, CARD, SCORES = ROOT/"l1g1000"/"consultations", ROOT/"data"/"consultations.md", ROOT/"benchmarks"/"consultations.json"
 SEEDS, LANGS = 5, dict(en="English", zh="Chinese")
 
 def rows(): return [json.loads(o) for o in (DATA/"consultations.jsonl").read_text(encoding="utf-8").splitlines()]
 
-def phrases(*written): return [o for o in YAML(typ="safe").load((DATA/"emergency.yaml").read_text(encoding="utf-8")) if not written or o["written"] in written]
-
-def alarms(text, phrases):
-    "The ids of the phrases that are found in a text"
-    return [o["id"] for o in phrases if any(re.search(p, text, re.I) for p in o["en"] + o["zh"])]
+def phrases(*written): return [o for o in read_phrases(DATA/"emergency.yaml") if not written or o["written"] in written]
 
 def size(row): return len(row["text"].split()) if row["lang"] == "en" else len(re.sub(r"\s", "", row["text"]))
 

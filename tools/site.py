@@ -12,11 +12,10 @@ from nbdev.doclinks import NbdevLookup
 from nbdev.process import NBProcessor, Processor
 from nbdev.processors import clean_magics, filter_stream_, hide_, hide_line, rm_header_dash, strip_ansi
 from l1g1000.core import home, progress, sha256_file, write_atomic, write_json
+from l1g1000.lesson import stub
 from l1g1000.data.sources import npm_command
 
 ROOT = Path(__file__).absolute().parents[1]
-sys.path.append(str(ROOT/"tools")) # for a test that loads this file by its path
-from student import stub
 
 MATHJAX = "3.2.2", "1b9c0a1c44df864e915690558e72adb9cc5203360daefd385084ced3b6c64c09"
 PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp"}

@@ -1,7 +1,7 @@
-"""Students' copies of the lessons, and the proof that each exercise's check tells right answers from wrong ones
+"""The proof that each exercise's check tells right answers from wrong ones
 
 What stands between `### BEGIN SOLUTION name` and `### END SOLUTION` is the solution; the next code cell is its check. It must fail on the stub
-and on three or more plausible wrong answers, with an assert or another error (not a `NameError` or `SyntaxError`: that is a slip in the yaml), and
+and on five or more plausible wrong answers, with an assert or another error (not a `NameError` or `SyntaxError`: that is a slip in the yaml), and
 pass on every right one. `course/answers/00_start.yaml` holds `name: {wrong: [{why: …, code: …}], right: […]}`; `code` replaces the solution.
 Each answer runs in a fork of a process that has run the cells above; threads don't live on in a fork, so what starts some (an ONNX Runtime
 session, a server) is made in the exercise or its check."""
@@ -14,11 +14,10 @@ from IPython.utils.capture import capture_output
 from ruamel.yaml import YAML, YAMLError
 from traitlets.config import Config
 from l1g1000.config import from_dict
-from l1g1000.core import write_atomic
+from l1g1000.lesson import SOLUTION, YOUR_TURN
 
-SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION[ \t]*([\w-]*)[ \t]*\n(.*?)^[ \t]*### END SOLUTION[^\n]*", re.M|re.S)
-STUB, SLIPS = 'raise NotImplementedError("your turn")', ("NameError", "UnboundLocalError", "SyntaxError", "IndentationError", "TabError")
-WRONG, SECONDS = 3, 60 # wrong answers that an exercise needs at least; time that an answer may take
+SLIPS = ("NameError", "UnboundLocalError", "SyntaxError", "IndentationError", "TabError")
+WRONG, SECONDS = 5, 60 # wrong answers that an exercise needs at least; time that an answer may take
 Exercise = namedtuple("Exercise", "name at source solution check") # at: which code cell it is; source: all of that cell
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ class Answers:
     wrong:list[Answer]
     right:list[Answer] = field(default_factory=list)
 
-def stub(source): return SOLUTION.sub(lambda m: m[1] + STUB, source) # the cell that a student gets
 def code_cells(nb): return ["".join(c["source"]) for c in nb["cells"] if c["cell_type"] == "code"]
 def exercises(cells, lesson):
     "The exercises among a lesson's code cells; `ValueError` for one that could not be checked"
@@ -102,7 +100,7 @@ def check_lesson(path):
     for done,ex in zip([0, *(e.at for e in found)], found):
         above = [o for o in cells[done:ex.at] if not re.search(r"^#\|\s*eval:\s*false", o, re.M)]
         if error := next(filter(None, shell.errors(*above)), None): return rows, [*bad, f"{path.stem}: a cell above {ex.name} fails: {': '.join(error)}"]
-        tries = dict(stub=[Answer(STUB, "nothing done")], wrong=answers[ex.name].wrong, right=[Answer(ex.solution, "the solution"), *answers[ex.name].right])
+        tries = dict(stub=[Answer(YOUR_TURN, "nothing done")], wrong=answers[ex.name].wrong, right=[Answer(ex.solution, "the solution"), *answers[ex.name].right])
         said = [(kind, o.why, judge(shell, ex, kind, o.code)) for kind in tries for o in tries[kind]]
         bad += [f"{path.stem}, {ex.name}, {kind} answer ({why}): {wrong}" for kind,why,wrong in said if wrong]
         rows.append([path.stem, ex.name, *([not wrong for k,_,wrong in said if k == kind] for kind in tries)])
@@ -121,30 +119,11 @@ def check_lessons(lessons):
     if refused := [o for r in rows for o in r[2] + r[3]]: print(f"kill rate: {sum(refused)}/{len(refused)} = {sum(refused)/len(refused):.1%}")
     return bad if rows or bad else ["no exercise was found: nothing was checked"]
 
-def write_copies(lessons, folder):
-    "Write the lessons without solutions and outputs; `ValueError` before anything that a student wrote is replaced"
-    copies = {}
-    for path in lessons:
-        nb = json.loads(path.read_text(encoding="utf-8"))
-        exercises(code_cells(nb), path.stem)
-        for c in nb["cells"]:
-            if c["cell_type"] == "code": c |= dict(source=stub("".join(c["source"])).splitlines(keepends=True), outputs=[], execution_count=None)
-        copies[folder/path.name] = json.dumps(nb, indent=1, ensure_ascii=False) + "\n"
-    for to,text in copies.items():
-        if to.exists() and to.read_text(encoding="utf-8") != text: raise ValueError(f"{to} is there and may hold a student's work: name another folder")
-    for to,text in copies.items():
-        with write_atomic(to) as f: f.write_text(text, encoding="utf-8")
-    return copies
-
 if __name__ == "__main__":
     ask = argparse.ArgumentParser(description=__doc__)
-    ask.add_argument("folder", nargs="?", type=Path, help="where the students' copies go")
-    ask.add_argument("--check", action="store_true", help="prove that the checks refuse stubs and wrong answers and accept right ones")
     ask.add_argument("--course", type=Path, default=Path(__file__).absolute().parents[1]/"course", help="the folder that holds the lessons")
     args = ask.parse_args()
-    if not (args.folder or args.check): ask.error("say where the copies go, or --check")
     try:
         if not (lessons := sorted(args.course.absolute().glob("[0-9]*.ipynb"))): raise ValueError(f"no lesson in {args.course}: 00_start.ipynb or the like")
-        if args.folder: print(*write_copies(lessons, args.folder.absolute()), sep="\n")
-        if args.check and (bad := check_lessons(lessons)): raise ValueError("\n".join(bad))
+        if (bad := check_lessons(lessons)): raise ValueError("\n".join(bad))
     except ValueError as e: sys.exit(str(e))

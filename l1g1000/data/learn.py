@@ -30,8 +30,8 @@ def pixel_neighbour(
     "The naive baseline: name a picture like its nearest neighbour in pixels"
     x,y = (torch.from_numpy(to_pixels(ds["picture"], side)).flatten(1) for ds in (train, test))
     near = torch.cat([torch.cdist(o, x).argmin(1) for o in y.split(256)])
-    known = np.array(train["concept"])
-    return float((known[near.numpy()] == np.array(test["concept"])).mean())
+    known = np.array(train["concept"][:])
+    return float((known[near.numpy()] == np.array(test["concept"][:])).mean())
 
 # %% ../../nbs/16_data.learn.ipynb #6b8c297e
 @dataclass(frozen=True)
@@ -112,8 +112,9 @@ def learn_pictures(
     start:torch.Tensor|None = None, # (C, D), an arrow to begin from for each concept, sorted; by chance when left out
 ) -> list[float]: # The loss of every step
     "Let the pictures of a concept meet, whatever the style"
-    at = {c: i for i,c in enumerate(sorted(set(pictures["concept"])))}
-    y, x = torch.tensor([at[c] for c in pictures["concept"]]), torch.from_numpy(to_pixels(pictures["picture"], clip.size))
+    concepts = pictures["concept"][:] # the column itself is read row by row, which takes longer than all else here
+    at = {c: i for i,c in enumerate(sorted(set(concepts)))}
+    y, x = torch.tensor([at[c] for c in concepts]), torch.from_numpy(to_pixels(pictures["picture"], clip.size))
     tower = clip.model.visual
     seed_everything(cfg.seed)
     shape = len(at), clip.config["model_cfg"]["embed_dim"]
@@ -137,11 +138,11 @@ def learn_names(
     resume:str|Path|None = None, # Where a killed run goes on
 ) -> list[float]: # The loss of every step
     "Let every name point to the pictures of its concept"
-    concepts, target_CD = mean_vectors(pictures["concept"], clip.encode_images(pictures["picture"]))
+    concepts, target_CD = mean_vectors(pictures["concept"][:], clip.encode_images(pictures["picture"]))
     at = {c: i for i,c in enumerate(concepts)}
     names = names.filter(lambda c: c in at, input_columns=["concept"])
     if not len(names): raise ValueError("no name belongs to a concept of the pictures: both tables need the same emoji in the column concept")
-    y, ids = torch.tensor([at[c] for c in names["concept"]]), clip.ids(names["name"])
+    y, ids = torch.tensor([at[c] for c in names["concept"][:]]), clip.ids(names["name"][:])
     def loss_of(g):
         rows = torch.randint(len(ids), (cfg.batch,), generator=g)
         t_BD = clip.model.encode_text(ids[rows], normalize=True)
@@ -173,7 +174,7 @@ def name_vectors(
     if lang is not None:
         names = names.filter(lambda l: l == lang, input_columns=["lang"])
         if not len(names): raise ValueError(f"no names in language {lang!r}")
-    return mean_vectors(names["concept"], clip.encode_texts(names["name"]))
+    return mean_vectors(names["concept"][:], clip.encode_texts(names["name"][:]))
 
 def naming(
     images:torch.Tensor, # (B, D) from `encode_images`
@@ -195,7 +196,7 @@ def remember(
     scale:float = TEXT.scale, # How sharp the softmax was that the text tower learnt with
 ):
     "Read texts as these concepts from now on"
-    clip.memory = mean_vectors(pictures["concept"], clip.encode_images(pictures["picture"]))[1], scale
+    clip.memory = mean_vectors(pictures["concept"][:], clip.encode_images(pictures["picture"]))[1], scale
 
 # %% ../../nbs/16_data.learn.ipynb #dc2a901a
 def learn_pairs(

@@ -185,12 +185,13 @@ class World:
     @property
     def styles(self) -> list[str]: # `["noto", …]`
         "The styles in `pictures`"
-        return [s for s in STYLES if s in set(self.pictures["style"])]
+        drawn = set(self.pictures["style"][:]) # a slice is read at once, the column itself row by row
+        return [s for s in STYLES if s in drawn]
 
     @property
     def langs(self) -> list[str]: # `["af", "am", …]`
         "The languages in `names`, as CLDR codes"
-        return sorted(set(self.names["lang"]))
+        return sorted(set(self.names["lang"][:]))
 
 # %% ../../nbs/11_data.moji.ipynb #2a314a3e
 def load_moji(
@@ -249,8 +250,8 @@ def split_style(
     held_out:str, # The style that training must not see
 ) -> tuple[Dataset,Dataset]: # Train and test
     "Split by picture style: the concepts are known, the artist is new; the artist's other styles are on neither side"
-    one_of("style", held_out, set(pictures["style"]))
-    style, new = np.array(pictures["style"][:]), STYLES[held_out].artist
+    style = np.array(pictures["style"][:])
+    new = STYLES[one_of("style", held_out, set(style))].artist
     other = np.array([STYLES[s].artist != new for s in style])
     return pictures.select(np.flatnonzero(other)), pictures.select(np.flatnonzero(style == held_out))
 

@@ -9,7 +9,7 @@ __all__ = ['SPEECH', 'LANGS', 'VOICES', 'OTHER', 'TWINS', 'DEBS', 'speech_langs'
            'loudness', 'trim', 'mel_bank', 'log_mel', 'voice_distance', 'split_voice', 'load_prompts']
 
 # %% ../../nbs/18_data.speech.ipynb #338f0877
-import inspect, json, math, os, re, shutil, struct, subprocess, sys, tempfile, wave
+import inspect, math, os, re, shutil, struct, subprocess, sys, tempfile, wave
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib.metadata import version
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np, pyarrow as pa, pyarrow.compute as pc
 from datasets import Dataset, concatenate_datasets
 from filelock import FileLock
-from scipy.signal import resample_poly
+from scipy.signal import firwin, resample_poly
 from ..core import fingerprint, home, missing, one_of, progress, write_atomic
 from .moji import _checked, _split, code, load_moji
 from .sources import _rows
@@ -57,17 +57,17 @@ def speech_voices() -> list[str]: # `["Alex", …, "f1", …]`
 
 # %% ../../nbs/18_data.speech.ipynb #132982a5
 def _speak():
-    "In a process of its own: a job in on stdin, for each text its IPA and its samples out"
-    import ctypes, json, os, struct, sys
-    job, out = json.load(sys.stdin), os.fdopen(os.dup(1), "wb")
+    "In a process of its own: library, data, voice and texts in on stdin, for each text its IPA and its samples out"
+    import ctypes, os, struct, sys # few, for each shard starts a process
+    (library,data,voice,*texts), out = sys.stdin.buffer.read().split(b"\0"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1) # what eSpeak prints is not data
-    lib, pcm = ctypes.CDLL(job["lib"]), bytearray()
+    lib, pcm = ctypes.CDLL(library.decode()), bytearray()
     def take(samples, n, events):
         if samples and n > 0: pcm.extend(ctypes.string_at(samples, 2*n))
         return 0
     take = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(take)
-    if lib.espeak_Initialize(2, 0, job["data"].encode(), 0) != 22050: sys.exit("eSpeak could not start") # 2: no threads
-    if lib.espeak_SetVoiceByName(job["voice"].encode()): sys.exit(f"eSpeak can't speak {job['voice']}")
+    if lib.espeak_Initialize(2, 0, data, 0) != 22050: sys.exit("eSpeak could not start") # 2: no threads
+    if lib.espeak_SetVoiceByName(voice): sys.exit(f"eSpeak can't speak {voice.decode()}")
     lib.espeak_SetSynthCallback(take)
     lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
     def one(text):
@@ -76,19 +76,19 @@ def _speak():
         rest, ipa = ctypes.pointer(ctypes.c_char_p(text)), []
         while rest.contents.value: ipa.append(lib.espeak_TextToPhonemes(rest, 1, 2))
         return b" ".join(ipa), bytes(pcm)
-    for text in job["texts"]:
+    for text in texts:
         if not (pid := os.fork()):
-            try: [(out.write(struct.pack("<I", len(o))), out.write(o)) for o in one(text.encode())]; out.flush()
+            try: [(out.write(struct.pack("<I", len(o))), out.write(o)) for o in one(text)]; out.flush()
             except BaseException as e: os.write(2, repr(e).encode()); os._exit(1)
             os._exit(0)
-        if os.waitpid(pid, 0)[1]: sys.exit(f"eSpeak broke down on {text!r}")
+        if os.waitpid(pid, 0)[1]: sys.exit(f"eSpeak broke down on {text.decode()!r}")
 
 # %% ../../nbs/18_data.speech.ipynb #58078837
 def _spoken(espeak, texts):
     "IPA and samples of each text, spoken by `espeak`, a code such as `en-us+f3`"
     lib,data,_ = _espeak()
-    job = dict(lib=str(lib), data=str(data), voice=espeak, texts=texts)
-    done = subprocess.run([sys.executable, "-I", "-c", inspect.getsource(_speak) + "\n_speak()"], input=json.dumps(job).encode(), capture_output=True)
+    job = "\0".join(map(str, (lib, data, espeak, *texts))).encode()
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", inspect.getsource(_speak) + "\n_speak()"], input=job, capture_output=True)
     if done.returncode: raise RuntimeError(f"speaking {espeak} failed: {done.stderr.decode(errors='replace').strip().splitlines()[-1]}")
     out,at = [],0
     while at < len(done.stdout):
@@ -97,14 +97,21 @@ def _spoken(espeak, texts):
         at += 4+n
     return [(ipa.decode(), np.frombuffer(pcm, np.int16)) for ipa,pcm in zip(out[::2], out[1::2])]
 
+@lru_cache
+def _filter(up, down):
+    "The low-pass that `resample_poly` designs, again at each call, when it is given none"
+    most = max(up, down)
+    return firwin(20*most+1, 1/most, window=("kaiser", 5.))
+
 def _at_rate(pcm, rate):
     if rate == 22050: return pcm
-    g = math.gcd(rate, 22050)
-    return np.clip(np.rint(resample_poly(pcm.astype(np.float64), rate//g, 22050//g)), -32768, 32767).astype(np.int16)
+    up, down = (o//math.gcd(rate, 22050) for o in (rate, 22050))
+    return np.clip(np.rint(resample_poly(pcm.astype(np.float64), up, down, window=_filter(up, down))), -32768, 32767).astype(np.int16)
 
 def _waves(waves):
     return pa.ListArray.from_arrays(pa.array(np.cumsum([0, *map(len, waves)]), pa.int32()), pa.array(np.concatenate(waves)))
 
+# %% ../../nbs/18_data.speech.ipynb #fc9d3448
 def _shard(rows, lang, voice, rate):
     espeak = f"{speech_langs()[lang]}+{voice}"
     path = home("speech", f"{lang}+{voice}-{fingerprint(rows.to_pydict(), espeak, rate, _espeak()[2], 'layout 1')}.arrow")
@@ -203,7 +210,7 @@ def voice_distance(
 ) -> tuple[list[str],np.ndarray]: # The voices, and (V, V) distances in dB
     "How differently the voices of a data set sound, whatever they say"
     at = {}
-    for i,k in enumerate(zip(rows["lang"], rows["concept"], rows["voice"])): at.setdefault(k[2], {})[k[:2]] = i
+    for i,k in enumerate(zip(rows["lang"][:], rows["concept"][:], rows["voice"][:])): at.setdefault(k[2], {})[k[:2]] = i
     shared = sorted(set.intersection(*map(set, at.values())))[:names]
     if not shared: raise ValueError(f"no name is spoken by all of {', '.join(sorted(at))}: speak the same concepts in every voice")
     means = []
@@ -213,18 +220,20 @@ def voice_distance(
         means.append((mel - mel.mean())*10/np.log(10))
     return sorted(at), np.sqrt(((np.array(means)[:,None] - means)**2).mean(-1))
 
+# %% ../../nbs/18_data.speech.ipynb #9ab6a6c7
 def split_voice(
     rows:Dataset, # Rows of `load_speech`
     held_out:list[str], # The voices that training must not hear
 ) -> tuple[Dataset,Dataset]: # Train and test
     "Split by voice: the names are known, the speaker is new; `ValueError` where a twin would stay behind"
-    held = {one_of("voice", v, sorted(set(rows["voice"]))) for v in held_out}
+    spoken_by = rows["voice"][:]
+    held = {one_of("voice", v, sorted(set(spoken_by))) for v in held_out}
     voices,apart = voice_distance(rows)
     if not held or held == set(voices): raise ValueError(f"held_out has {len(held)} of {len(voices)} voices: leave some on both sides")
     for i,j in np.argwhere(apart < TWINS):
         if voices[i] in held and voices[j] not in held:
             raise ValueError(f"{voices[i]!r} and {voices[j]!r} sound alike ({apart[i,j]:.1f} dB apart, twins are below {TWINS}): hold both out, or leave one away")
-    return _split(rows, [v in held for v in rows["voice"]])
+    return _split(rows, [v in held for v in spoken_by])
 
 # %% ../../nbs/18_data.speech.ipynb #0804a8c7
 DEBS = "asterisk-core-sounds-en-wav", "asterisk-core-sounds-en"

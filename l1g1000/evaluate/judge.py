@@ -18,8 +18,10 @@ from fastcore.basics import patch
 from PIL import Image
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
-from ..core import seed_everything
+from ..core import seed_everything, write_atomic
 from ..data.augment import jitter
 from ..data.clip import Clip, train_tokenizer
 from ..data.learn import PICTURE, FitConfig, fit, learn_pictures, mean_vectors, param_groups
@@ -61,6 +63,33 @@ def learn_picture_judge(
     clip = Clip.fresh(train_tokenizer(["picture"], 300)) # it reads no text
     learn_pictures(clip, pictures, cfg, resume, blurred)
     return PictureJudge(clip, *mean_vectors(pictures["concept"], clip.encode_images(pictures["picture"])))
+
+# %% ../../nbs/55_evaluate.judge.ipynb #900c0c30
+def _keep(file, tensors, **about):
+    with write_atomic(file) as f: save_file({k: (v.half() if v.is_floating_point() else v).contiguous() for k,v in tensors.items()}, f, about)
+
+def _kept(file, *about):
+    "Tensors as floats, and what is written beside them; `ValueError` for a file that is none of ours"
+    try:
+        with safe_open(file, "pt") as f: return {k: (v.float() if v.is_floating_point() else v) for k in f.keys() for v in [f.get_tensor(k)]}, *(f.metadata()[k] for k in about)
+    except (OSError, SafetensorError, KeyError, TypeError) as e: raise ValueError(f"{file} holds no judge ({e!r}): let one learn, and save it there") from e
+
+@patch
+def save(self:PictureJudge,
+    folder:str|Path, # Made when it is missing
+) -> Path: # `folder`
+    "Keep the tower, and the means of the concepts"
+    self.clip.save(folder, torch.float16)
+    _keep(Path(folder)/"means.safetensors", dict(means=self.means), concepts=" ".join(self.concepts))
+    return Path(folder)
+
+@patch(cls_method=True)
+def load(cls:PictureJudge,
+    folder:str|Path, # What `save` wrote
+) -> PictureJudge: # Ready to judge
+    "Read it back"
+    kept, concepts = _kept(Path(folder)/"means.safetensors", "concepts")
+    return cls(Clip(folder), concepts.split(), kept["means"])
 
 # %% ../../nbs/55_evaluate.judge.ipynb #b61c2f25
 def phonemes(
@@ -109,6 +138,25 @@ def recognise(self:SpeechJudge,
 ) -> np.ndarray: # (B,) places in the lexicon
     "The pronunciation at the smallest edit distance; of equals the first"
     return cdist(self.spell(mels), list(lexicon), scorer=Levenshtein.distance).argmin(1)
+
+# %% ../../nbs/55_evaluate.judge.ipynb #6d101438
+@patch
+def save(self:SpeechJudge,
+    file:str|Path, # `"speech.safetensors"`
+) -> Path: # `file`
+    "Keep the network and its phonemes"
+    _keep(file, self.net.state_dict(), symbols=self.symbols)
+    return Path(file)
+
+@patch(cls_method=True)
+def load(cls:SpeechJudge,
+    file:str|Path, # What `save` wrote
+) -> SpeechJudge: # Ready to judge
+    "Read it back"
+    kept, symbols = _kept(file, "symbols")
+    self = cls(symbols)
+    self.net.load_state_dict(kept)
+    return self
 
 # %% ../../nbs/55_evaluate.judge.ipynb #0502b96a
 def learn_speech_judge(

