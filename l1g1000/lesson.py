@@ -28,7 +28,7 @@ def lessons(
     return {o.stem: o for o in found}
 
 # %% ../nbs/95_lesson.ipynb #4b119856
-SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION[ \t]*([\w-]*)[ \t]*\n(.*?)^[ \t]*### END SOLUTION[^\n]*", re.M|re.S)
+SOLUTION = re.compile(r"^([ \t]*)### BEGIN[ ]SOLUTION[ \t]*([\w-]*)[ \t]*\n(.*?)^[ \t]*### END[ ]SOLUTION[^\n]*", re.M|re.S)
 YOUR_TURN = 'raise NotImplementedError("your turn")'
 
 def stub(
