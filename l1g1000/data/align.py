@@ -43,7 +43,7 @@ class HubClip:
         texts:list[str], # Any texts
     ) -> torch.Tensor: # (B, D), each row of length 1
         "Embed texts"
-        return torch.cat([self.model.encode_text(self.tokenizer(texts[i:i+256]), normalize=True) for i in range(0, len(texts), 256)])
+        return torch.cat([self.model.encode_text(self.tokenizer([o[:2000] for o in texts[i:i+256]]), normalize=True) for i in range(0, len(texts), 256)])
 
     @torch.no_grad()
     def encode_images(self,
@@ -88,7 +88,8 @@ def _picture(raw):
 def _text(raw):
     "(text, None) or (None, reason)"
     if not isinstance(raw, str): return None, "no text"
-    return (raw.strip(), None) if raw.strip() else (None, "empty text")
+    if not (text := raw.strip()): return None, "empty text"
+    return (None, "broken text") if any("\ud800" <= c <= "\udfff" for c in text) else (text, None) # half a character: no tokenizer takes it
 
 # %% ../../nbs/17_data.align.ipynb #d4a3b486
 @dataclass(frozen=True)
@@ -188,6 +189,7 @@ def process(self:MultimodalAligner,
 ) -> AlignedPairs: # A line for each row, in the order of the rows
     "Pair texts with pictures, and keep the pairs that belong together"
     one_of("match", match, MATCH)
+    if isinstance(raw_texts, (str, bytes)) or isinstance(raw_images, (str, bytes, Path, Image.Image)): raise ValueError("one text or one picture by itself: give lists, of one entry each where there is one pair")
     if not 0 <= threshold <= 1: raise ValueError(f"threshold={threshold} is outside 0 … 1: 0.5 keeps what is more likely right than wrong")
     t, i = (_embedded(*o) for o in ((self.clip.encode_texts, raw_texts, _text, str.casefold, "texts"), (self.clip.encode_images, raw_images, _picture, _pixels, "pictures")))
     if not t[2] or not i[2]: raise ValueError(f"{len(t[2])} texts and {len(i[2])} pictures: give at least one of each")
