@@ -168,8 +168,7 @@ def again(self:_Book, u, unique, stay):
         keys, parts = np.memmap(self.folder/f"{u}-{k}", np.uint64, "r"), np.uint64(1 + n//SLICE)
         for p in range(int(parts)):
             row = np.concatenate([i+np.flatnonzero((keys[i:i+SLICE]%parts == p) & stay[i:i+SLICE]) for i in range(0, n, SLICE)])
-            order = np.argsort(keys[row], kind="stable")
-            row = row[order]
+            row = row[np.argsort(keys[row], kind="stable")]
             start = np.r_[True, np.diff(keys[row]) != 0][:len(row)]
             later = np.flatnonzero(~start)
             first = row[np.maximum.accumulate(np.where(start, np.arange(len(row)), 0))]
@@ -226,8 +225,7 @@ def _judged(batches, rules, num_proc, folder):
             else: line.append(Future()); line[-1].set_result(_judge(b, rules))
             while line and (line[0].done() or len(line) > 8*num_proc): yield line.popleft().result() # the limit keeps memory flat
         while line: yield line.popleft().result()
-    finally:
-        for o in line: o.cancel()
+    finally: [o.cancel() for o in line]
 
 _HELD = {} # in a worker: where the rules were read → the rules
 def _judge_held(batch, path):
@@ -245,6 +243,8 @@ def clean(
     "Keep the rows that no rule objects to, and say why the others went"
     for k,v in (("num_proc", num_proc), ("batch_size", batch_size)):
         if v < 1: raise ValueError(f"{k}={v}: choose 1 or more")
+    if callable(rules): raise ValueError("rules is one rule by itself: give a list")
+    if isinstance(rows, pd.Series) or isinstance(rows, list) and not isinstance(next(iter(rows), {}), dict): raise ValueError("a row is a dict such as {'text': 'red heart'}, so that rules can name its columns: a Series has to_frame()")
     folder = Path(tempfile.mkdtemp(dir=home("clean", "x").parent))
     atexit.register(remove, folder) # a kept Dataset reads its file until the end
     book = _Book(rules, folder)
