@@ -189,7 +189,6 @@ def process(self:MultimodalAligner,
 ) -> AlignedPairs: # A line for each row, in the order of the rows
     "Pair texts with pictures, and keep the pairs that belong together"
     one_of("match", match, MATCH)
-    if isinstance(raw_texts, (str, bytes)) or isinstance(raw_images, (str, bytes, Path, Image.Image)): raise ValueError("one text or one picture by itself: give lists, of one entry each where there is one pair")
     if not 0 <= threshold <= 1: raise ValueError(f"threshold={threshold} is outside 0 … 1: 0.5 keeps what is more likely right than wrong")
     t, i = (_embedded(*o) for o in ((self.clip.encode_texts, raw_texts, _text, str.casefold, "texts"), (self.clip.encode_images, raw_images, _picture, _pixels, "pictures")))
     if not t[2] or not i[2]: raise ValueError(f"{len(t[2])} texts and {len(i[2])} pictures: give at least one of each")
@@ -216,6 +215,7 @@ _READ = 256 # rows, so pictures, that are in memory at once
 
 def _embedded(encode, raw, check, key, what):
     "Rows read, embedded and forgotten a batch at a time → embeddings of the good ones, each row's place among them (−1 for a bad one), its key and reason"
+    if isinstance(raw, (str, bytes, Path, Image.Image)): raise ValueError(f"{what} are {type(raw).__name__!r}, one by itself: give a list, of one entry where there is one")
     rows, parts, left = [], [], iter(raw)
     with progress(desc=what, total=len(raw) if hasattr(raw, "__len__") else None, unit=what[:-1]) as bar:
         while batch := [check(o) for o in islice(left, _READ)]:
