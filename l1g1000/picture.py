@@ -55,9 +55,11 @@ def read_picture(
 ) -> Image.Image: # Decoded; `BadPicture` with a kind for all else
     "Whatever stands for a picture"
     if isinstance(raw, Image.Image): return raw
-    if isinstance(raw, np.ndarray) and raw.dtype == np.uint8 and raw.ndim in (2, 3): return Image.fromarray(raw)
+    if isinstance(raw, np.ndarray) and raw.dtype == np.uint8 and (raw.ndim == 2 or raw.ndim == 3 and raw.shape[2] in (2, 3, 4)): return Image.fromarray(raw)
     if isinstance(raw, (str, Path)):
-        if not Path(raw).is_file(): raise BadPicture("missing", f"no file at {raw}")
+        try: there = Path(raw).is_file()
+        except (OSError, ValueError): there = False # a name that is too long, a folder that may not be read
+        if not there: raise BadPicture("missing", f"no file at {str(raw)[:200]}")
         raw = Path(raw).read_bytes()
     if isinstance(raw, (bytes, bytearray)): return decode_picture(bytes(raw))
     raise BadPicture("missing", f"{type(raw).__name__} is no picture: give a PIL picture, bytes or a path")

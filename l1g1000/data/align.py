@@ -43,7 +43,7 @@ class HubClip:
         texts:list[str], # Any texts
     ) -> torch.Tensor: # (B, D), each row of length 1
         "Embed texts"
-        return torch.cat([self.model.encode_text(self.tokenizer(texts[i:i+256]), normalize=True) for i in range(0, len(texts), 256)])
+        return torch.cat([self.model.encode_text(self.tokenizer([o[:2000] for o in texts[i:i+256]]), normalize=True) for i in range(0, len(texts), 256)])
 
     @torch.no_grad()
     def encode_images(self,
@@ -88,7 +88,8 @@ def _picture(raw):
 def _text(raw):
     "(text, None) or (None, reason)"
     if not isinstance(raw, str): return None, "no text"
-    return (raw.strip(), None) if raw.strip() else (None, "empty text")
+    if not (text := raw.strip()): return None, "empty text"
+    return (None, "broken text") if any("\ud800" <= c <= "\udfff" for c in text) else (text, None) # half a character: no tokenizer takes it
 
 # %% ../../nbs/17_data.align.ipynb #d4a3b486
 @dataclass(frozen=True)
@@ -214,6 +215,7 @@ _READ = 256 # rows, so pictures, that are in memory at once
 
 def _embedded(encode, raw, check, key, what):
     "Rows read, embedded and forgotten a batch at a time → embeddings of the good ones, each row's place among them (−1 for a bad one), its key and reason"
+    if isinstance(raw, (str, bytes, Path, Image.Image)): raise ValueError(f"{what} are {type(raw).__name__!r}, one by itself: give a list, of one entry where there is one")
     rows, parts, left = [], [], iter(raw)
     with progress(desc=what, total=len(raw) if hasattr(raw, "__len__") else None, unit=what[:-1]) as bar:
         while batch := [check(o) for o in islice(left, _READ)]:

@@ -168,8 +168,7 @@ def again(self:_Book, u, unique, stay):
         keys, parts = np.memmap(self.folder/f"{u}-{k}", np.uint64, "r"), np.uint64(1 + n//SLICE)
         for p in range(int(parts)):
             row = np.concatenate([i+np.flatnonzero((keys[i:i+SLICE]%parts == p) & stay[i:i+SLICE]) for i in range(0, n, SLICE)])
-            order = np.argsort(keys[row], kind="stable")
-            row = row[order]
+            row = row[np.argsort(keys[row], kind="stable")]
             start = np.r_[True, np.diff(keys[row]) != 0][:len(row)]
             later = np.flatnonzero(~start)
             first = row[np.maximum.accumulate(np.where(start, np.arange(len(row)), 0))]
@@ -202,9 +201,7 @@ def _batches(rows, size):
         else: found = (pa.Table.from_pylist(files[i:i+size]) for i in range(0, len(files), size))
     else: found = map(pa.Table.from_pylist, iter(lambda o=iter(rows): list(itertools.islice(o, size)), []))
     schema = None
-    for t in found:
-        yield (t := _typed(t, schema))
-        schema = t.schema
+    for t in found: yield (t := _typed(t, schema)); schema = t.schema
 
 def _is_dataset(rows): return "datasets" in sys.modules and isinstance(rows, sys.modules["datasets"].Dataset) # who gives one has imported it; a worker need not
 def _typed(table, schema=None): return table.cast(schema or pa.schema([f.with_type(_plain(f.type)) for f in table.schema], table.schema.metadata))
@@ -221,26 +218,18 @@ def _files(path):
 def _judged(batches, rules, num_proc, folder):
     "What each batch has to say, in order; others judge what they can take, this process the rest"
     line, helpers = deque(), num_proc-1
-    if helpers:
-        (folder/"rules").write_bytes(cloudpickle.dumps(list(rules)))
-        pool = get_reusable_executor(helpers, timeout=300)
+    if helpers: (folder/"rules").write_bytes(cloudpickle.dumps(list(rules))); pool = get_reusable_executor(helpers, timeout=300)
     try:
         for b in batches:
             if sum(not o.done() for o in line) < 2*helpers: line.append(pool.submit(_judge_held, b, folder/"rules"))
-            else:
-                line.append(Future())
-                line[-1].set_result(_judge(b, rules))
+            else: line.append(Future()); line[-1].set_result(_judge(b, rules))
             while line and (line[0].done() or len(line) > 8*num_proc): yield line.popleft().result() # the limit keeps memory flat
         while line: yield line.popleft().result()
-    finally:
-        for o in line: o.cancel()
+    finally: [o.cancel() for o in line]
 
 _HELD = {} # in a worker: where the rules were read → the rules
-
 def _judge_held(batch, path):
-    if path not in _HELD:
-        _HELD.clear()
-        _HELD[path] = cloudpickle.loads(path.read_bytes())
+    if path not in _HELD: _HELD.clear(); _HELD[path] = cloudpickle.loads(path.read_bytes())
     return _judge(batch, _HELD[path])
 
 # %% ../../nbs/13_data.clean.ipynb #a734f701
@@ -254,20 +243,19 @@ def clean(
     "Keep the rows that no rule objects to, and say why the others went"
     for k,v in (("num_proc", num_proc), ("batch_size", batch_size)):
         if v < 1: raise ValueError(f"{k}={v}: choose 1 or more")
+    if callable(rules): raise ValueError("rules is one rule by itself: give a list")
+    if isinstance(rows, pd.Series) or isinstance(rows, list) and not isinstance(next(iter(rows), {}), dict): raise ValueError("a row is a dict such as {'text': 'red heart'}, so that rules can name its columns: a Series has to_frame()")
     folder = Path(tempfile.mkdtemp(dir=home("clean", "x").parent))
     atexit.register(remove, folder) # a kept Dataset reads its file until the end
     book = _Book(rules, folder)
     work = _judged(_batches(rows, batch_size), rules, num_proc, folder)
     try:
         with progress(desc="cleaning", unit="row", total=len(rows) if hasattr(rows, "__len__") and not isinstance(rows, str) else None) as bar:
-            for part in work:
-                book.add(part)
-                bar.update(part.rows)
+            for part in work: book.add(part); bar.update(part.rows)
         return _back(rows, book, book.settle(), rules, out), book.report
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError) as e: raise ValueError(f"the rows don't make a table ({e}): give each column one type, in all rows") from e
     finally:
-        for f in folder.iterdir():
-            if f.name != "kept.arrow": f.unlink()
+        for f in set(folder.iterdir()) - {folder/"kept.arrow"}: f.unlink()
 
 # %% ../../nbs/13_data.clean.ipynb #e5087870
 def _back(rows, book, stay, rules, out):
