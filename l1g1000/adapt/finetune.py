@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from scipy.special import softmax
 from ..core import missing, one_of, progress, read_json, seed_everything, write_atomic, write_json
 from .backbone import Reader, Words, open_reader
-from .head import TASKS, Block, TuneConfig, check_rows, check_texts, fit_blocks, log_scores, split_rows, temperature_of, threshold_of
+from .head import Block, TuneConfig, check_rows, check_texts, fit_blocks, log_scores, split_rows, temperature_of, threshold_of
 from ..model.generate import Sampling, generate
 from ..model.hub import check_manifest, may_replace, seal
 
@@ -68,10 +68,10 @@ def predict(self:Adapted,
 # %% ../../nbs/63_adapt.finetune.ipynb #23f5ef6d
 def _name(part): return "tfidf" if isinstance(part, Words) else part.name
 
-def _changed(o, how):
+def _changed(part, how):
     "Tensors of a reader that training changed"
-    if isinstance(o.part, Words) or how == "frozen": return {}
-    return {k: v for k,v in o.part.net.state_dict().items() if how == "full" or "lora_" in k}
+    if isinstance(part, Words) or how == "frozen": return {}
+    return {k: v for k,v in part.net.state_dict().items() if how == "full" or "lora_" in k}
 
 @patch
 def save(self:Adapted,
@@ -84,7 +84,7 @@ def save(self:Adapted,
         arrays = {k: getattr(o, k) for k in ("mean", "scale", "W", "b") if getattr(o, k) is not None}
         words = {k: terms for k,(terms,idf) in o.part.tables().items()} if isinstance(o.part, Words) else None
         if words: arrays |= {f"idf.{k}": idf for k,(_,idf) in o.part.tables().items()}
-        tensors |= {f"{i}.{k}": torch.from_numpy(np.ascontiguousarray(v, np.float32)) for k,v in arrays.items()} | {f"{i}.net.{k}": v.contiguous().clone() for k,v in _changed(o, self.how).items()}
+        tensors |= {f"{i}.{k}": torch.from_numpy(np.ascontiguousarray(v, np.float32)) for k,v in arrays.items()} | {f"{i}.net.{k}": v.contiguous().clone() for k,v in _changed(o.part, self.how).items()}
         parts.append(dict(backbone=_name(o.part), digest=None if words else o.part.origin, words=words))
     with write_atomic(folder) as out:
         out.mkdir()
@@ -111,7 +111,8 @@ def load(cls:Adapted,
             if backbone is None and not o["backbone"]: raise ValueError("this predictor was made with a reader that has no name: give it as backbone")
             part = prepared(backbone or o["backbone"], about["how"], about["about"].get("rank"), o["digest"])
             net = {k.removeprefix("net."): v for k,v in own.items() if k.startswith("net.")}
-            if net and part.net.load_state_dict(net, strict=False).unexpected_keys: raise ValueError(f"{folder} was made with another network than {o['backbone'] or 'this'}")
+            if odd := set(net) ^ set(_changed(part, about["how"])): raise ValueError(f"{folder} was made with another network than {o['backbone'] or 'this'}: {min(odd)} is {'too much' if min(odd) in net else 'missing'}")
+            part.net.load_state_dict(part.net.state_dict() | net)
         blocks.append(Block(part, **{k: own[k].numpy() for k in ("mean", "scale", "W", "b") if k in own}))
     return cls(blocks=blocks, **about | dict(unit=tuple(about["unit"])))
 

@@ -12,12 +12,12 @@ __all__ = ['TASKS', 'FLOOR', 'MANY', 'TuneConfig', 'check_texts', 'check_rows', 
 import warnings
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Sequence
 import numpy as np
 from fastcore.basics import patch
 from scipy import sparse
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 from sklearn.decomposition import TruncatedSVD
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
@@ -118,7 +118,7 @@ def split_rows(
 # %% ../../nbs/61_adapt.head.ipynb #eab63045
 def _turned(Xs):
     "Few columns with the same products of rows, and the way back: weights for them → weights for each of `Xs`"
-    if (N := Xs[0].shape[0]) <= MANY:
+    if Xs[0].shape[0] <= MANY:
         G = sum(o.toarray() if sparse.issparse(o) else o for o in (X@X.T for X in Xs))
         s,U = np.linalg.eigh(G.astype(float))
         s,U = s[keep := s > 1e-7*s[-1]], U[:, keep]

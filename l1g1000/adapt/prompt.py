@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from scipy.special import softmax
 from torch import Tensor
 from ..core import fingerprint, one_of, read_json, seed_everything, write_atomic, write_json
-from .backbone import Reader, open_reader
+from .backbone import Reader
 from .finetune import finetune, prepared, train_until
 from .head import TuneConfig, check_rows, check_texts
 from ..model.hub import check_manifest, may_replace, seal

@@ -10,7 +10,7 @@ __all__ = ['MAX_LABELS', 'HOWS', 'LEAST', 'ROUNDS', 'EPOCHS', 'folds', 'Encoder'
 # %% ../../nbs/62_adapt.tabular.ipynb #27a7a917
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Sequence
 import numpy as np, pandas as pd
 from fastcore.basics import patch
 from ..core import one_of, read_json, sha256_file, write_atomic, write_json

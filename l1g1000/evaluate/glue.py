@@ -13,7 +13,7 @@ import copy, os, time
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Callable, NamedTuple, Sequence
+from typing import Any, NamedTuple, Sequence
 import numpy as np, pandas as pd
 from ..core import Predictor, fingerprint, one_of, progress, read_json, seed_everything, write_json
 from .metrics import f1, gain, interval, mcnemar, metric

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Sequence
 import numpy as np, pandas as pd
 from ruamel.yaml import YAML, YAMLError
 from ..adapt.tabular import HOWS, fit_tabular, folds
