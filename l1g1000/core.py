@@ -148,7 +148,8 @@ def progress(
     "A progress bar with elapsed and remaining time, for terminals, notebooks and log files"
     from tqdm.auto import tqdm
     live = "ipykernel" in sys.modules or sys.stderr.isatty()
-    return tqdm(items, desc=desc, total=total, unit=unit, dynamic_ncols=live, ncols=None if live else 88, mininterval=.1 if live else 10)
+    drawn = None if getattr(sys.stderr, "encoding", None) else False # a stream that keeps text takes any sign; tqdm, who finds no encoding, would spell the bar with #
+    return tqdm(items, desc=desc, total=total, unit=unit, dynamic_ncols=live, ncols=None if live else 88, mininterval=.1 if live else 10, ascii=drawn)
 
 # %% ../nbs/00_core.ipynb #0e82950c
 def _aside(record):
