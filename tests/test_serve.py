@@ -198,3 +198,14 @@ def test_rpc_over_tls(folder, tmp_path):
     finally:
         p.terminate()
         p.wait(20)
+
+def test_a_real_model_talks_to_the_official_client():
+    import openai
+    from l1g1000.model.hub import load
+    from l1g1000.serve.chat import Talker, make_chat_app
+    with serve_in_background(make_chat_app(Talker.of(load("smollm2"), "smollm2"))) as url:
+        ai = openai.OpenAI(base_url=f"{url}/v1", api_key="none", http_client=httpx.Client(trust_env=False), max_retries=0)
+        ask = dict(model="smollm2", messages=[{"role": "user", "content": "What is the capital of France?"}], temperature=0, max_tokens=12)
+        whole = ai.chat.completions.create(**ask)
+        pieces = [o.choices[0].delta.content or "" for o in ai.chat.completions.create(**ask, stream=True)]
+    assert "Paris" in whole.choices[0].message.content and "".join(pieces) == whole.choices[0].message.content
