@@ -64,8 +64,8 @@ def reasons(
         strength = next((w for t,w in STRENGTHS if abs(part) >= t), None)
         if strength is None or not left[side]: continue
         left[side] -= 1
-        compared = f"with most others {shown(typical[name])}" if shown(typical[name]) != shown(row[name]) else "as with most others"
-        out.append(dict(field=name, toward=side, strength=strength, part=part, words=f"{named(name, columns)}: {shown(row[name])}, {compared}. It speaks {strength} for “{side}”."))
+        here, common = shown(row[name]), shown(typical[name])
+        out.append(dict(field=name, toward=side, strength=strength, part=part, words=f"{named(name, columns)}: {here} ({'as usual' if here == common else f'usual: {common}'}). It speaks {strength} for “{side}”."))
     return out
 
 # %% ../../nbs/74_explain.reasons.ipynb #42c345eb
@@ -139,7 +139,7 @@ def advice(
 ) -> list[str]: # One sentence for each, or one that says that there is none
     "Counterfactuals in words"
     free = [named(k, columns) for k in row.index if columns[k].change != "never"]
-    if not free: return ["The template names no field that a person could change, so none was tried: add `change: up`, `down` or `either` to its columns."]
+    if not free: return ["The template names no field that a person could change, so none was tried (its columns may say change: up, down or either)."]
     if not ways: return [f"No change of up to {most} of these fields, within the range of the data, makes the answer “{answer}”: {', '.join(free)}."]
     out = []
     for o in ways:
