@@ -25,7 +25,8 @@ def public():
     out = {"package": sorted(l1g1000.__all__), "modules": {k: sorted(names(p)) for k,p in paths.items()}, "commands": {}}
     if "l1g1000.cli" in paths:
         import typer.main
-        from l1g1000.cli import app
+        import l1g1000.cli # which fills it
+        from l1g1000.command import app
         out["commands"] = commands(typer.main.get_command(app))
     return out
 

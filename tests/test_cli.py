@@ -92,7 +92,7 @@ def test_a_full_disk_under_the_cache(small_disk):
 def test_a_full_disk_under_a_state_that_is_kept(small_disk):
     import torch
     from l1g1000.data.learn import FitConfig, fit
-    from l1g1000.cli import plain
+    from l1g1000.command import plain
     w = torch.nn.Parameter(torch.zeros(1_000_000)) # four megabytes, and as much again for each of its averages
     with pytest.raises(OSError) as end: fit("large", lambda g: (w**2).sum(), [dict(params=[w])], FitConfig(200, 1), small_disk/"state.resume")
     assert "free some space" in plain(end.value) and not list(small_disk.iterdir())
