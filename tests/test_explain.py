@@ -101,7 +101,7 @@ def test_a_text_cannot_write_into_the_page(artefacts, tmp_path):
     assert not Loads(page).loads and "script" not in Loads(page).tags and "&lt;" in page and "library" in Loads(page).text
 
 @pytest.mark.parametrize("asked,words", [
-    (dict(template="finanse"), "Did you mean 'finance'"), (dict(template="finance", task="credti"), "Did you mean 'credit'"), (dict(row=1), "row=1 is outside 2 … 4455: row 1 is the header"), (dict(row=4456), "row=4456 is outside 2 … 4455"), (dict(row=-3), "row=-3 is outside"),
+    (dict(template="finanse"), "Did you mean 'finance'"), (dict(template="finance", task="credti"), "Did you mean 'credit'"), (dict(template="finance", row=4456), "row=4456 is outside 2 … 4455"), (dict(row=1), "row=1 is outside 2 … 4455: row 1 is the header"), (dict(row=4456), "row=4456 is outside 2 … 4455"), (dict(row=-3), "row=-3 is outside"),
     (dict(row=True), "row=True is outside"), (dict(artefact="nowhere"), "nowhere holds no artefact.json: give the folder that l1g1000 template wrote"), (dict(artefact="trees", template="finance"), "leave template and task out"), (dict(seed=-1), "seed=-1 is outside"), (dict(data="none.csv"), "no file at none.csv"),
 ])
 def test_what_cannot_be_explained_is_told_in_words(artefacts, tmp_path, asked, words):

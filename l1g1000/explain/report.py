@@ -27,7 +27,7 @@ from .regions import attribute_text
 from .sections import change_section, decision, decision_section, fairness_section, limits_section, quality_section, row_section, why_section
 from .shapley import Shares, attribute, attribute_trees
 from ..industry.artefact import Desk, adapt_template
-from ..industry.template import Task, crossed, fit_task, inputs_of, is_number, is_text, load_template, task_of, task_rows
+from ..industry.template import Task, crossed, fit_task, inputs_of, is_number, is_text, load_template, task_of, task_rows, template_file
 from ..report import embed, figure, write_report
 
 # %% ../../nbs/97_explain.report.ipynb #120e3924
@@ -52,9 +52,10 @@ class Case:
         "The row itself"
         return self.inputs.iloc[self.at]
 
-def _same(folder, task, data, seed):
+def _same(folder, template, task, data, seed):
     "Was the artefact there made of just this?"
     if not (folder/"artefact.json").is_file(): return False
+    if task.guard.escalate and read_json(folder/"artefact.json")["files"].get("phrases.yaml") != sha256_file(template_file(template).parent/task.guard.escalate): return False
     try: kept, report = load_config(Task, folder/"task.yaml"), read_json(folder/"report.json")
     except (ValueError, OSError): return False
     return kept == task and report["seed"] == seed and report["about"]["made_with"] == versions() and report["about"]["sha256"] == (None if data is None else sha256_file(data))
@@ -68,6 +69,9 @@ def _table(desk, data):
         return task_rows(task)[0], True
     raw = read_table(data)
     return check_rows(raw, {k: c for k,c in task.columns.items() if k in task.reads or k in raw}), sha256_file(data) == about["sha256"]
+
+def _within_table(row, table):
+    if isinstance(row, bool) or not isinstance(row, int) or not 2 <= row <= len(table)+1: raise ValueError(f"row={row} is outside 2 … {len(table)+1}: row 1 is the header, and {len(table):,} rows follow")
 
 # %% ../../nbs/97_explain.report.ipynb #0874f1b5
 def open_case(
@@ -83,13 +87,14 @@ def open_case(
     "Find the model and the row; `ValueError` says what is wrong"
     if artefact is not None and (template is not None or task is not None): raise ValueError(f"artefact={artefact} holds its own template and task: leave template and task out")
     if artefact is None:
-        whole, folder = load_template(template or "finance"), Path(out)/"artefact"
-        if _same(folder, task_of(whole, task), data, seed): say(f"taking {folder}, which was made of this template and table")
-        else: adapt_template(template or "finance", data, folder, task, None, seed, say)
+        folder, t = Path(out)/"artefact", task_of(load_template(template := template or "finance"), task)
+        _within_table(row, task_rows(t, data)[0]) # before minutes are spent
+        if _same(folder, template, t, data, seed): say(f"taking {folder}, which was made of this template and table")
+        else: adapt_template(template, data, folder, task, None, seed, say)
     desk = Desk(folder := Path(artefact or folder))
     table, learnt = _table(desk, data)
-    if isinstance(row, bool) or not isinstance(row, int) or not 2 <= row <= len(table)+1: raise ValueError(f"row={row} is outside 2 … {len(table)+1}: row 1 is the header, and {len(table):,} rows follow")
-    origin = f"--artefact {folder.name}" if artefact is not None else f"--template {Path(template or 'finance').name}" + (f" --task {task}" if task else "")
+    _within_table(row, table)
+    origin = f"--artefact {folder.name}" if artefact is not None else f"--template {Path(template).name}" + (f" --task {task}" if task else "")
     return Case(desk, folder, table, row-2, learnt, None if data is None else str(data), origin)
 
 # %% ../../nbs/97_explain.report.ipynb #52c801e6
