@@ -104,11 +104,17 @@ def attribute(
     return Shares(list(rows), np.array(out), float(np.mean(predict(background))), np.asarray(predict(rows), float))
 
 # %% ../../nbs/69_explain.shapley.ipynb #5382fc8a
-def _coded(x, fields):
-    "(N, columns) → (N, F): of a field with several columns the place of the 1, NaN where there is none"
-    return np.stack([x[:, at[0]] if len(at) == 1 else np.where(x[:, at].any(1), x[:, at].argmax(1), np.nan) for at in fields.values()], 1)
+def _cuts(a, at):
+    "The thresholds that a column is asked about, rising"
+    return np.unique(a["threshold"][(a["feature"] == at) & (a["left"] != np.arange(len(a["left"])))])
 
-def _tree(a, root, where):
+def _coded(x, fields, cuts):
+    "(N, columns) → (N, F) whole numbers: how many thresholds a number has passed; of several columns the place of the 1; NaN where nothing is known"
+    def number(v, t): return np.where(np.isnan(v), np.nan, np.searchsorted(t, v))
+    def label(v): return np.where(v.any(1), v.argmax(1), np.nan)
+    return np.stack([number(x[:, at[0]], cuts[at[0]]) if len(at) == 1 else label(x[:, at]) for at in fields.values()], 1)
+
+def _tree(a, root, where, cuts):
     "A tree of page 62 as shap takes it, with questions about fields"
     nodes = []
     def put(*node, i):
@@ -121,7 +127,7 @@ def _tree(a, root, where):
         field, code = where[a["feature"][k]]
         if code is None:
             l, r = grow(l), grow(r)
-            return put(l, r, l if a["missing_left"][k] else r, field, t, 0., i=i)
+            return put(l, r, l if a["missing_left"][k] else r, field, np.searchsorted(cuts[a["feature"][k]], t)+.5, 0., i=i)
         no, yes, j = (l if 0 <= t else r), (l if 1 <= t else r), place()
         above = grow(no)
         put(grow(yes), above, above, field, code+.5, 0., i=j)
@@ -145,8 +151,9 @@ def attribute_trees(
     if sorted(sum(fields.values(), [])) != [*range(x.shape[1])] or x.shape[1] != background.shape[1]: raise ValueError(f"the fields name the columns {sorted(sum(fields.values(), []))}, rows have {x.shape[1]} and the background {background.shape[1]}: name each column once")
     if not 0 <= output < (K := arrays["roots"].shape[1]): raise ValueError(f"output={output} is outside 0 … {K-1}: this forest has {K} scores")
     where = {at: (j, n if len(columns) > 1 else None) for j,columns in enumerate(fields.values()) for n,at in enumerate(columns)}
-    forest = dict(trees=[_tree(arrays, int(o), where) for o in arrays["roots"][:, output]], base_offset=float(arrays["baseline"][output]))
-    codes, others = _coded(x, fields), _coded(background, fields)
+    cuts = [_cuts(arrays, at) for at in range(x.shape[1])]
+    forest = dict(trees=[_tree(arrays, int(o), where, cuts) for o in arrays["roots"][:, output]], base_offset=float(arrays["baseline"][output]))
+    codes, others = _coded(x, fields, cuts), _coded(background, fields, cuts)
     explainer = shap.TreeExplainer(forest, shap.maskers.Independent(others, len(others)), feature_perturbation="interventional")
     return Shares(list(fields), explainer.shap_values(codes, check_additivity=False), float(explainer.expected_value), explainer.model.predict(codes))
 
