@@ -12,7 +12,7 @@ from l1g1000.adapt.tabular import fit_tabular, folds
 from l1g1000.chain import versions
 from l1g1000.core import progress, write_json
 from l1g1000.evaluate.metrics import auc
-from l1g1000.explain.shapley import agreement, attribute_trees, permuted, rank_spread
+from l1g1000.explain.shapley import agreement, attribute_trees, exact, permuted, rank_spread, sampled
 from l1g1000.industry.template import inputs_of, load_template, task_of, task_rows
 
 FILE, SEEDS, DRAWS, ROWS, BACKGROUNDS, BAR = Path(__file__).with_suffix(".json"), (0, 1, 2), 3, 1000, (10, 30, 100), 10
@@ -32,6 +32,16 @@ def run(loans, y, seed):
     fall = permuted(lambda r: model.scores(r)[:, 0], auc, loans.iloc[test], (y[test] == "good").astype(int), 5, seed).mean(0)
     return out, [fall[list(loans).index(k)] for k in fields], max(gaps), took, [*fields]
 
+def orders(players=12, rounds=16, seeds=10):
+    "How far ours and shap's orders are from the truth, in a game of which all coalitions are known"
+    import shap
+    strengths = np.random.default_rng(0).normal(size=(players,)*3)
+    def game(m): return np.einsum("mi,mj,mk,ijk->m", m, m, m, strengths, dtype=float, optimize=True)
+    truth = exact(game, players)
+    def theirs(seed): return shap.PermutationExplainer(lambda z: game(z > .5), np.zeros((1, players)), seed=seed)(np.ones((1, players)), max_evals=rounds*(2*players+1), silent=True).values[0]
+    off = {k: [float(np.abs(f(s)-truth).mean()/np.abs(truth).mean()) for s in range(seeds)] for k,f in dict(ours=lambda s: sampled(game, players, rounds, s), shap=theirs).items()}
+    return dict(players=players, rounds=rounds, seeds=seeds) | {k: dict(mean=statistics.mean(v), spread=statistics.stdev(v)) for k,v in off.items()}
+
 def summary(what, names, importances):
     spread = rank_spread(names, importances)
     return dict(redrawn=what, runs=len(importances), lowest_rank_correlation=agreement(importances), widest_span=max(o["high"]-o["low"] for o in spread), mean_span=statistics.mean(o["high"]-o["low"] for o in spread),
@@ -47,7 +57,7 @@ def main():
     stability += [summary("seed: rows and trees", names, [r[0][most, 0] for r in runs]), summary("both", names, [r[0][most, d] for r in runs for d in range(DRAWS)])]
     alike = [agreement([r[1], r[0][most, 0]]) for r in runs]
     write_json(FILE, dict(command="python benchmarks/explain.py", made_with=versions() + "".join(f", {o} {importlib.metadata.version(o)}" for o in ("shap", "scikit-learn", "numpy")), data=about["source"], rows=ROWS, background=most, seeds=list(SEEDS), additivity=max(r[2] for r in runs),
-        bar_seconds=BAR, seconds_per_1000=statistics.median(t for r in runs for t in r[3])*1000/ROWS, ranks=rank_spread(names, [r[0][most, d] for r in runs for d in range(DRAWS)]), stability=stability,
+        bar_seconds=BAR, seconds_per_1000=statistics.median(t for r in runs for t in r[3])*1000/ROWS, ranks=rank_spread(names, [r[0][most, d] for r in runs for d in range(DRAWS)]), stability=stability, orders=orders(),
         permutation=dict(mean=statistics.mean(alike), low=min(alike), high=max(alike), each=alike)))
 
 if __name__ == "__main__": main()
