@@ -116,6 +116,7 @@ def _coded(x, fields, cuts):
     def label(v): return np.where(v.any(1), v.argmax(1), np.nan)
     return np.stack([number(x[:, at[0]], cuts[at[0]]) if len(at) == 1 else label(x[:, at]) for at in fields.values()], 1)
 
+# %% ../../nbs/69_explain.shapley.ipynb #216827ba
 def _tree(a, root, where, cuts):
     "A tree of page 62 as shap takes it, with questions about fields"
     nodes = []
