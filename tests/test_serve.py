@@ -1,5 +1,5 @@
 "The server among strangers: broken bodies, clients that leave, a crowd; and it stops when told"
-import io, random, signal, socket, subprocess, sys, threading, time
+import io, random, shutil, signal, socket, subprocess, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
 import httpx, numpy as np, psutil, pytest
 from PIL import Image
@@ -152,3 +152,49 @@ def test_it_stops_and_leaves_nothing(folder):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(ValueError, match="is taken"), serve_in_background(app, taken.getsockname()[1]): ...
+
+# --- gRPC
+
+RPC = """
+import sys, time
+from pathlib import Path
+from l1g1000.serve.batcher import Batcher
+from l1g1000.serve.rpc import Naming, run_rpc
+from l1g1000.serve.service import Namer, Service
+calls = []
+def slow(x):
+    calls.append(1)
+    if len(calls) > 1: time.sleep(.5)
+    return x.mean((2, 3))
+service = Service(sys.argv[1], slow)
+tls = tuple(Path(o).read_bytes() for o in sys.argv[2:4]) or None
+run_rpc(Naming(service, Batcher(Namer(service), 1)), "localhost:0", lambda s: print(s, flush=True), tls=tls)
+"""
+
+def rpc_process(folder, *args):
+    p = subprocess.Popen([sys.executable, "-c", RPC, folder, *args], stdout=subprocess.PIPE, text=True)
+    return p, p.stdout.readline().split()[2].strip(",")
+
+def test_a_terminated_rpc_server_answers_those_inside(folder):
+    from l1g1000.serve.rpc import Client, Picture
+    p, at = rpc_process(folder)
+    with Client(at) as c:
+        inside = [c._one.future(Picture(data=encoded("PNG"))) for _ in range(3)]
+        time.sleep(.3)
+        p.send_signal(signal.SIGTERM)
+        assert all(o.result(timeout=20).top for o in inside)
+    assert p.wait(20) == 0
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate with")
+def test_rpc_over_tls(folder, tmp_path):
+    import grpc
+    from l1g1000.serve.rpc import Client
+    key, cert = tmp_path/"key.pem", tmp_path/"cert.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert], check=True, capture_output=True)
+    p, at = rpc_process(folder, key, cert)
+    try:
+        with Client(at, tls=cert.read_bytes()) as c: assert c.predict(encoded("PNG"), timeout=20).top
+        with Client(at) as c, pytest.raises(grpc.RpcError): c.predict(encoded("PNG"), timeout=3) # in the clear
+    finally:
+        p.terminate()
+        p.wait(20)
