@@ -64,6 +64,12 @@ def test_the_browser_prints_it(artefacts, tmp_path, browser):
     told,_ = make(artefacts, "trees", tmp_path, pdf=True)
     assert told["files"][1].endswith("report.pdf") and (tmp_path/"report.pdf").read_bytes()[:5] == b"%PDF-"
 
+def test_without_a_browser_the_page_is_there_and_the_error_says_how_to_print_it(artefacts, tmp_path, monkeypatch):
+    import sys
+    monkeypatch.setitem(sys.modules, "playwright.sync_api", None)
+    with pytest.raises(RuntimeError, match=r"open .*report\.html in a browser and print it to a file"): make(artefacts, "number", tmp_path, pdf=True)
+    assert sorted(o.name for o in tmp_path.iterdir()) == ["report.html", "report.json"]
+
 def test_the_same_row_is_explained_alike(artefacts, tmp_path):
     first, again = (make(artefacts, "trees", tmp_path/o)[1] for o in "ab")
     dated = re.compile(r"Made [\d: -]+ UTC")

@@ -268,6 +268,8 @@ def explain(
     sections += [fairness_section(t, report), quality_section(t, report), _data(case), limits_section(t), _again(case, seed, row)]
     page = write_report(Path(out)/"report.html", f"{t.title}: row {row}", said, sections, [], STYLE)
     summary = dict(decision=said, answer=found["answer"], sure=found["sure"], escalate=found["escalate"], why=[o["words"] for o in found.get("why", [])], change=found.get("advice", []), files=[str(page)])
-    if pdf: summary["files"].append(str(print_pdf(page, Path(out)/"report.pdf")))
     write_json(Path(out)/"report.json", summary)
+    if pdf: # last, for where there is no browser the page is there nevertheless
+        summary["files"].append(str(print_pdf(page, Path(out)/"report.pdf")))
+        write_json(Path(out)/"report.json", summary)
     return summary
