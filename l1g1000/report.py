@@ -64,8 +64,9 @@ _PAGE = jinja2.Environment(autoescape=True).from_string("""<!doctype html><html 
 img { max-width: 100%; background: #fff; border-radius: 6px } table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto }
 th, td { padding: .3rem .8rem; border-bottom: 1px solid #8885; text-align: right } th:first-child, td:first-child { text-align: left }
 .big { font-size: 1.25rem } footer { margin-top: 3rem; font-size: .85rem; opacity: .75 } h2 { margin-top: 2.5rem }
-</style><h1>{{ title }}</h1><p class="big">{{ promise }}</p>
+{{ style|safe }}</style><h1>{{ title }}</h1><p class="big">{{ promise }}</p>
 {% for s in sections %}<h2>{{ s.title }}</h2>{% for p in s.text %}<p>{{ p }}</p>{% endfor %}
+{% for o in s.html %}{{ o|safe }}{% endfor %}
 {% for im in s.images %}<p>{{ im|safe }}</p>{% endfor %}
 {% if s.rows %}<table><tr>{% for k in s.rows[0] %}<th>{{ k }}</th>{% endfor %}</tr>
 {% for r in s.rows %}<tr>{% for v in r.values() %}<td>{{ v }}</td>{% endfor %}</tr>{% endfor %}</table>{% endif %}{% endfor %}
@@ -75,12 +76,13 @@ def write_report(
     path:str|Path, # The HTML file
     title:str, # Its heading
     promise:str, # What the reader finds below, in a sentence
-    sections:list[dict], # Each: `title`, `text` (paragraphs), `images` (from `embed`), `rows` (dicts with the same keys)
+    sections:list[dict], # Each: `title`, `text` (paragraphs), `html` (elements, escaped by whoever made them), `images` (from `embed`), `rows` (dicts with the same keys)
     credits:list[str], # Attributions of the pictures shown
+    style:str = "", # CSS for the elements in `html`
 ) -> Path: # `path`
     "Write the page, whole or not at all"
-    full = [dict(text=[], images=[], rows=[]) | o for o in sections]
-    with write_atomic(path) as f: f.write_text(_PAGE.render(title=title, promise=promise, sections=full, credits=credits), encoding="utf-8")
+    full = [dict(text=[], html=[], images=[], rows=[]) | o for o in sections]
+    with write_atomic(path) as f: f.write_text(_PAGE.render(title=title, promise=promise, sections=full, credits=credits, style=style), encoding="utf-8")
     return Path(path)
 
 # %% ../nbs/91_report.ipynb #873a92b8

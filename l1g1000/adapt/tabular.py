@@ -67,6 +67,13 @@ class Encoder:
         return [*self.numbers, *(f"{k}={v}" for k,vs in self.labels.items() for v in vs)]
 
 # %% ../../nbs/62_adapt.tabular.ipynb #58f4985d
+@patch(as_prop=True)
+def fields(self:Encoder) -> dict[str,list[int]]: # Column → its columns of the matrix
+    "Which columns of the matrix belong together"
+    ends = np.cumsum([0, *[1]*len(self.numbers), *map(len, self.labels.values())])
+    return {k: [*range(a, b)] for k,a,b in zip((*self.numbers, *self.labels), ends, ends[1:])}
+
+# %% ../../nbs/62_adapt.tabular.ipynb #27da7183
 @patch
 def matrix(self:Encoder,
     rows:pd.DataFrame, # The columns of training, among others
