@@ -83,8 +83,13 @@ def arm():
     least = lambda rung: dict(value=min(cycles[c, rung]/cycles[c, "dot"] for c in a["cores"]))
     return a, {"times fewer cycles than scalar C": least("scalar"), "times fewer than the compiler's own vectors": least("auto")}
 
+def shap():
+    e = load("explain")
+    both = next(o for o in e["stability"] if o["redrawn"] == "both")
+    return e, {"largest error of the sum": dict(value=e["additivity"]), "agreement of the order": dict(value=both["lowest_rank_correlation"], beside={"by lot": 0.})}
+
 FROM = {"multimodal": multimodal, "lang-100": languages, "sparse": sparse, "latency-10b": latency, "align": align, "dp-4x": workers, "med-500": dialogues, "few-10": shots, "glue": glue,
-    "serve": serve, "linear": linear, "arm": arm}
+    "serve": serve, "linear": linear, "arm": arm, "shap": shap}
 
 def gathered():
     "Figures of all benchmarks, in the shape of the file"
