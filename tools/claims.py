@@ -2,7 +2,7 @@
 
     python tools/claims.py [--check]
 """
-import argparse, sys
+import argparse, statistics, sys
 from pathlib import Path
 from l1g1000.chain import versions
 from l1g1000.claims import LEDGER, LIVE
@@ -88,8 +88,16 @@ def shap():
     both = next(o for o in e["stability"] if o["redrawn"] == "both")
     return e, {"largest error of the sum": dict(value=e["additivity"]), "agreement of the order": dict(value=both["lowest_rank_correlation"], beside={"by lot": 0.})}
 
+def capacity():
+    c = load("capacity")
+    def over(rows):
+        each = [r["gain"] for o in rows for r in o["runs"]]
+        return dict(value=statistics.median(each), low=min(each), high=max(each), beside={"fixed fleet": 0.})
+    made_up = lambda peak: over([min((o for o in c["days"] if o["kind"] == "made up"), key=lambda o: abs(o["peak_over_mean"]-peak))])
+    return c, {"gain on recorded days": over([o for o in c["days"] if o["kind"] == "recorded"]), "gain on a day whose peak is twice its mean": made_up(2), "gain on a day whose peak is four times its mean": made_up(4)}
+
 FROM = {"multimodal": multimodal, "lang-100": languages, "sparse": sparse, "latency-10b": latency, "align": align, "dp-4x": workers, "med-500": dialogues, "few-10": shots, "glue": glue,
-    "serve": serve, "linear": linear, "arm": arm, "shap": shap}
+    "serve": serve, "linear": linear, "arm": arm, "shap": shap, "util-40": capacity}
 
 def gathered():
     "Figures of all benchmarks, in the shape of the file"

@@ -128,6 +128,13 @@ def contents(title, pages):
         out += [f"## {room}"]*bool(room) + ["\n".join(f"- [{p.title}](/{p.doc}.ipynb): {p.promise}" for p in own), toctree([f"/{p.doc}" for p in own], room)]
     return "\n\n".join(out) + "\n"
 
+def help_pages(staged):
+    "The section of plain pages; its name"
+    files = sorted((ROOT/"docs"/"help").glob("*.md"))
+    shutil.copytree(ROOT/"docs"/"help", staged/"help")
+    (staged/"help.md").write_text("\n\n".join(["# Help", "\n".join(f"- [{o.read_text(encoding='utf-8').splitlines()[0][2:]}](/help/{o.name})" for o in files), toctree([f"/help/{o.stem}" for o in files])]) + "\n", encoding="utf-8")
+    return "help"
+
 def stage(staged):
     "Write every page as Sphinx shall read it"
     repo = f"{get_config().git_url}/blob/{get_config().branch}/"
@@ -139,6 +146,7 @@ def stage(staged):
         if not own: continue
         sections.append(title.lower())
         (staged/f"{title.lower()}.md").write_text(contents(title, own), encoding="utf-8")
+    sections.append(help_pages(staged))
     for p in progress([index, *pages], "staging", unit="page"):
         steps = [strip_ansi, hide_line, filter_stream_, rm_header_dash, clean_magics, hide_, default_exp_, drop_empty] + [Solutions]*(p in course)
         (todo := NBProcessor(ROOT/p.src, steps)).process()

