@@ -1,6 +1,6 @@
 """Federated averaging on the credit data: banks with alike and with unlike customers, each a process of its own, beside all rows in one place, each bank alone, a liar, noise at the source, and Flower.
 
-    python benchmarks/federated.py            # all of it, about three minutes on one core
+    python benchmarks/federated.py            # all of it, about two minutes on one core
     python benchmarks/federated.py banks      # one of banks, flower, anew
 
 As in privacy.py a fifth of the loans is public and gives the scale of the inputs. No setting was tried out: those are the defaults of Federation, with 20 rounds.

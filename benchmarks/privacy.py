@@ -1,6 +1,6 @@
 """What a promise costs, and what it stops: DP-SGD on credit scoring and on messages to a clinic, and two attacks on models with and without it.
 
-    python benchmarks/privacy.py            # all of it, about five minutes on one core
+    python benchmarks/privacy.py            # all of it, about three minutes on one core
     python benchmarks/privacy.py attack     # one of credit, text, attack, anew
 
 Scales of the inputs and settings come from rows that are not private: a fifth of the loans, a tenth of the messages, and another data set of text. So the epsilon that is told

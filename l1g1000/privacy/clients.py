@@ -27,9 +27,11 @@ def _pack(arrays=None, **head):
     return save({k: np.ascontiguousarray(v) for k,v in (arrays or {}).items()}, metadata=dict(head=json.dumps(head)))
 
 def _unpack(data):
-    "What was said, and the arrays"
+    "What was said, and the arrays; `ValueError` for what is no message"
+    from safetensors import SafetensorError
     from safetensors.numpy import load
-    return json.loads(json.loads(data[8:8 + int.from_bytes(data[:8], "little")])["__metadata__"]["head"]), load(data)
+    try: return dict(json.loads(json.loads(data[8:8 + int.from_bytes(data[:8], "little")])["__metadata__"]["head"])), load(data)
+    except (SafetensorError, KeyError, TypeError, ValueError) as e: raise ValueError(f"{len(data)} bytes are no message of a federation ({type(e).__name__})") from e
 
 def _shapes(weights): return {k: [*v.shape] for k,v in sorted(weights.items())}
 
@@ -73,13 +75,14 @@ class Coordinator:
         cfg:Federation, # How
         out:str|Path, # The folder that keeps weights and log after each round
         key:bytes|None = None, # The secret of the federation; left out: a new one, in `.key`
+        address:tuple[str,int] = ("127.0.0.1", 0), # Where to listen; 0: any free port, which then stands in `.address`
     ):
         if not names or len(set(names)) != len(names): raise ValueError(f"names={[*names]}: give each client a name of its own")
         if cfg.least > len(names): raise ValueError(f"least={cfg.least} of {len(names)} clients: choose {len(names)} or fewer")
         self.weights, self.names, self.cfg, self.out, self.key = weights, [*names], cfg, Path(out), key or secrets.token_bytes(32)
         self.history, self.here, self.busy, self.turned_away, self.lock = [], {}, set(), [], threading.Lock()
         self._go_on()
-        self.listener = Listener(("127.0.0.1", 0)) # the key is asked for at the door
+        self.listener = Listener(tuple(address)) # the key is asked for at the door
         self.address = self.listener.address
         self.first, self.open, self.door = True, True, threading.Thread(target=self._door, daemon=True)
         self.door.start()
@@ -115,7 +118,7 @@ def _greet(self:Coordinator, wire):
             else: self.here[name] = wire
         if why: self.turned_away.append(why); wire.send_bytes(_pack(kind="refused", why=why))
     except AuthenticationError: self.turned_away.append("somebody without the key")
-    except (EOFError, OSError, ValueError, KeyError, TypeError, AttributeError) as e: self.turned_away.append(f"somebody whose words make no sense ({type(e).__name__})")
+    except (EOFError, OSError, ValueError, KeyError) as e: self.turned_away.append(f"somebody whose words make no sense ({type(e).__name__})")
 
 # %% ../../nbs/69_privacy.clients.ipynb #5cecc406
 @patch
@@ -145,14 +148,16 @@ def _answers(self:Coordinator, round, asked):
         asked &= set(by.values())
         for wire in wait([*by], min(left, .2)):
             name = by[wire]
-            try: head,weights = _unpack(data := wire.recv_bytes(LARGEST))
-            except (EOFError, OSError, ValueError, KeyError): self._gone(name); asked.discard(name); continue
+            try:
+                head,weights = _unpack(data := wire.recv_bytes(LARGEST))
+                of, rows = int(head["round"]), int(head["rows"])
+            except (EOFError, OSError, ValueError, KeyError, TypeError): self._gone(name); asked.discard(name); continue # dead, or out of its mind
             self.busy.discard(name)
             size += len(data)
-            if head["round"] != round: continue # it comes late
+            if of != round: continue # it comes late
             if why := _wrong(weights, self.weights): bad[name] = why
-            elif not head["rows"] > 0: bad[name] = f"it says that it learnt from {head['rows']} rows"
-            else: got[name] = weights, head["rows"]
+            elif rows < 1: bad[name] = f"it says that it learnt from {rows} rows"
+            else: got[name] = weights, rows
     return got, size, bad
 
 @patch

@@ -9,7 +9,7 @@ __all__ = ['MOST', 'STEPS', 'SILENT', 'class_losses', 'row_gradients', 'private_
            'plan_private', 'check_private', 'Budget', 'fit_private']
 
 # %% ../../nbs/65_privacy.dpsgd.ipynb #90661acf
-import math, secrets, warnings
+import copy, math, secrets, warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
@@ -76,6 +76,10 @@ def _private_grad(net, opt, losses_of, data, rows, micro, ghost):
     pieces = torch.as_tensor(rows, dtype=torch.long).split(micro or max(1, len(rows)))
     for i,piece in enumerate(pieces):
         opt.zero_grad()
+        if not len(piece): # nobody came, and not every model reads nothing
+            for p in opt.params: p.grad_sample, p.grad = p.new_zeros(0, *p.shape), torch.zeros_like(p)
+            opt.pre_step()
+            continue
         losses = losses_of(net, take(data, piece))
         if losses.shape != piece.shape: raise ValueError(f"losses_of gave the shape {tuple(losses.shape)} for {len(piece)} rows: give one loss for each row")
         with warnings.catch_warnings():
@@ -166,17 +170,38 @@ def plan_private(
     return dict(noise=z, chance=q, steps=t.steps, passes=t.steps*q) | found
 
 # %% ../../nbs/65_privacy.dpsgd.ipynb #fb379a64
+def _probe(model, losses_of, data, n, ghost):
+    "Two rows, clipped to half of the shorter one: Opacus' sum must be torch's"
+    own, rows = copy.deepcopy(model), [0, n-1]
+    for o in own.modules():
+        if isinstance(o, nn.modules.dropout._DropoutNd): o.p = 0. # chance is no part of this
+    weights = [p for p in own.parameters() if p.requires_grad]
+    flat = lambda gs: torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for p,g in zip(weights, gs)])
+    try:
+        apart = [flat(torch.autograd.grad(losses_of(own, take(data, [i])).sum(), weights, allow_unused=True)) for i in rows]
+        longest = float(min(g.norm() for g in apart))/2 or 1.
+        net,opt = _wrapped(own, torch.optim.SGD(weights, 1), longest, 0., None, ghost)
+        _private_grad(net, opt, losses_of, data, rows, None, ghost)
+    except (RuntimeError, NotImplementedError, LookupError, TypeError) as e: raise ValueError(f"two rows can't be tried out: {type(e).__name__}: {' '.join(str(e).split())[:300]}: look at losses_of and at the columns of the data, and at the layers{'; or leave out ghost' if ghost else ''}") from e
+    want = sum(g*min(1., longest/max(float(g.norm()), 1e-12)) for g in apart)
+    if (flat([p.grad for p in weights]) - want).norm() > 1e-3*longest: raise ValueError("Opacus does not see the whole gradient of each row: a weight is used outside of its layer, as a tied embedding is, or rows or chance mix in a way of their own: untie it, and use the layers of torch.nn")
+
+# %% ../../nbs/65_privacy.dpsgd.ipynb #75377d41
 SILENT = "patience", "log_every", "eval_every", "save_every", "keep" # settings that look at the rows, or keep what was seen
 
 def check_private(
     model:nn.Module, # What shall be trained
     data:Any, # A dict of tensors, each (N, …)
     cfg:PrivateRun, # How, and with what promise
+    losses_of:Callable = class_losses, # As for `fit_private`
+    ghost:bool = False, # Shall it be clipped without the rows' gradients?
 ) -> int: # `N`
     "Before anything is done: `ValueError` for what can't be trained privately, with the reason"
     if isinstance(data, (torch.utils.data.DataLoader, torch.utils.data.Sampler, Stream)): raise ValueError(f"{type(data).__name__} brings batches of its own, but the account holds only for rows that are drawn by coins, each with the same chance in each step: give the rows, a dict of tensors")
     if not isinstance(data, dict): raise ValueError(f"the data are {type(data).__name__}: give a dict of tensors, one row for each person")
     n, t = count_rows(data), cfg.train
+    for k,v in data.items():
+        if v.is_floating_point() and not (ok := v.isfinite().flatten(1).all(1) if v.ndim > 1 else v.isfinite()).all(): raise ValueError(f"row {int((~ok).nonzero()[0])} of {k!r} holds a number that is not finite: leave it out, or repair it")
     if cfg.privacy.delta >= 1/n or t.batch_size > n: plan_private(n, cfg) # which says it
     usual = {o.name: o.default for o in fields(TrainConfig)}
     if loud := [k for k in SILENT if getattr(t, k) != usual[k]]: raise ValueError(f"{loud[0]}={getattr(t, loud[0])}: a private training shows nothing on the way, since each look at the rows would cost and is not counted: leave it out, and test on rows that are not private")
@@ -187,6 +212,7 @@ def check_private(
         if isinstance(o, nn.modules.batchnorm._BatchNorm): raise ValueError(f"{name or 'the model'} is a {type(o).__name__}: it computes with all rows of a batch, so no row has a gradient of its own: use GroupNorm or LayerNorm, or opacus.validators.ModuleValidator.fix(model)")
         if getattr(o, "running_mean", None) is not None: raise ValueError(f"{name or 'the model'} keeps a running mean of the rows, which no noise hides: set track_running_stats=False")
     if wrong := ModuleValidator.validate(model, strict=False): raise ValueError(f"{' '.join(str(wrong[0]).split())}: use another layer, or opacus.validators.ModuleValidator.fix(model)")
+    _probe(model, losses_of, data, n, ghost)
     return n
 
 # %% ../../nbs/65_privacy.dpsgd.ipynb #52593f38
@@ -211,6 +237,7 @@ class Budget:
         run:tuple[float,float,int], # Noise, chance of a row, and steps
     ) -> float: # The epsilon of all trainings up to this one
         "Enter a training; `ValueError`, and nothing is entered, where the budget is too small for it"
+        Path(self.path).parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{self.path}.lock"): # two trainings at once: the second waits
             runs = [*self.runs, run]
             if (cost := epsilon_of(runs, self.delta)["epsilon"]) > self.epsilon: raise ValueError(f"this training and {len(runs)-1} before it would cost epsilon={cost:.2f} of the {self.epsilon} in {self.path}: add noise, or stop; settings are chosen on rows that are not private")
@@ -228,7 +255,7 @@ def fit_private(
     seed:int|None = None, # Of coins and noise, for a test; left out: a secret one
 ) -> dict[str,float]: # From `plan_private`: what it cost, and how much noise it took
     "Train with DP-SGD; `ValueError` before the first step for what can't be promised"
-    n, t = check_private(model, data, cfg), cfg.train
+    n, t = check_private(model, data, cfg, losses_of, ghost), cfg.train
     plan = plan_private(n, cfg)
     if budget: plan["spent"] = budget.spend((plan["noise"], plan["chance"], plan["steps"]))
     seed_everything(t.seed)
@@ -244,7 +271,7 @@ def fit_private(
             for g in opt.original_optimizer.param_groups: g["lr"] = t.lr*schedule(t.lr_scheduler, i, t.steps, t.rise, t.floor)
             opt.original_optimizer.step()
             if mean: mean.update_parameters(model)
-    finally: net.to_standard_module()
+    finally: opt.zero_grad(), net.to_standard_module()
     if mean: model.load_state_dict(mean.module.state_dict())
-    if not all(p.isfinite().all() for p in model.parameters()): raise ValueError(f"the weights are no finite numbers any more: lower lr={t.lr}, and look for rows that hold none")
+    if not all(p.isfinite().all() for p in model.parameters()): raise ValueError(f"the weights are no finite numbers any more: lower lr={t.lr}")
     return plan
