@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 import torch, torch.nn.functional as F
 from filelock import FileLock
-from opacus.accountants import PRVAccountant, RDPAccountant
+from opacus.accountants import PRVAccountant
 from opacus.grad_sample import GradSampleModule, GradSampleModuleFastGradientClipping
 from opacus.optimizers import DPOptimizer, DPOptimizerFastGradientClipping
 from opacus.utils.fast_gradient_clipping_utils import DPTensorFastGradientClipping
@@ -48,6 +48,7 @@ def row_gradients(
 ) -> dict[str,Tensor]: # Name of a parameter → (B, …)
     "The gradient of each row by itself"
     weights = {k: p.detach() for k,p in model.named_parameters() if p.requires_grad}
+    if not weights: raise ValueError("the model has no parameter that asks for a gradient: call requires_grad_(True)")
     def one(weights, row): return losses_of(lambda *a, **kw: functional_call(model, weights, a, kw), {k: v[None] for k,v in row.items()}).sum()
     return vmap(grad(one), (None, 0), randomness="different")(weights, batch)
 
@@ -60,6 +61,7 @@ def private_mean(
     generator:torch.Generator|None = None, # Where the noise comes from; left out: torch's own
 ) -> dict[str,Tensor]: # Name of a parameter → its gradient for a step
     "The mean of clipped gradients, with noise"
+    if not grads or not 0 < longest < math.inf or not 0 <= noise < math.inf or size < 1: raise ValueError(f"{len(grads)} gradients, longest={longest}, noise={noise}, size={size}: give one gradient or more, a length above 0, noise of 0 or more, and 1 row or more")
     lengths = torch.stack([g.flatten(1).norm(dim=1) for g in grads.values()]).norm(dim=0)
     factor = (longest/(lengths + 1e-6)).clamp(max=1)
     return {k: (torch.einsum("b,b...->...", factor, g) + noise*longest*torch.randn(g.shape[1:], generator=generator))/size for k,g in grads.items()}
@@ -199,6 +201,7 @@ def check_private(
     "Before anything is done: `ValueError` for what can't be trained privately, with the reason"
     if isinstance(data, (torch.utils.data.DataLoader, torch.utils.data.Sampler, Stream)): raise ValueError(f"{type(data).__name__} brings batches of its own, but the account holds only for rows that are drawn by coins, each with the same chance in each step: give the rows, a dict of tensors")
     if not isinstance(data, dict): raise ValueError(f"the data are {type(data).__name__}: give a dict of tensors, one row for each person")
+    if bad := [k for k,v in data.items() if not isinstance(v, Tensor)]: raise ValueError(f"{bad[0]!r} is {type(data[bad[0]]).__name__}: give a dict of tensors")
     n, t = count_rows(data), cfg.train
     for k,v in data.items():
         if v.is_floating_point() and not (ok := v.isfinite().flatten(1).all(1) if v.ndim > 1 else v.isfinite()).all(): raise ValueError(f"row {int((~ok).nonzero()[0])} of {k!r} holds a number that is not finite: leave it out, or repair it")

@@ -45,6 +45,7 @@ def blank(
     classes:int, # `C`
 ) -> Weights: # `w` (F, C) and `b` (C,)
     "A softmax model that knows nothing"
+    if inputs < 1 or classes < 2: raise ValueError(f"inputs={inputs}, classes={classes}: choose 1 or more, and 2 or more")
     return dict(w=np.zeros((inputs, classes)), b=np.zeros(classes))
 
 def scores(
@@ -52,6 +53,7 @@ def scores(
     x:np.ndarray, # (N, F)
 ) -> np.ndarray: # (N, C) probabilities
     "What the model says"
+    if np.ndim(x) != 2 or x.shape[1] != len(weights["w"]): raise ValueError(f"rows of the shape {np.shape(x)}: the model reads (N, {len(weights['w'])})")
     s = x@weights["w"] + weights["b"]
     e = np.exp(s - s.max(1, keepdims=True))
     return e/e.sum(1, keepdims=True)
@@ -66,6 +68,7 @@ def local_steps(
     client:int, # Its number
 ) -> Weights: # After the steps
     "A client's part of a round"
+    if not len(y) or len(x) != len(y) or not ((0 <= y) & (y < len(weights["b"]))).all(): raise ValueError(f"client {client} has {len(x)} rows and {len(y)} classes of {np.unique(y)[:9].tolist()}: give one or more, each a class of 0 … {len(weights['b'])-1}")
     rng, out, steps = np.random.default_rng((cfg.seed, round, client)), {k: np.array(v, float) for k,v in weights.items()}, math.ceil(len(y)/cfg.batch_size)
     if cfg.noise: rng = np.random.default_rng() # a secret: who knows the coins and the noise can take them off
     for _ in range(cfg.epochs):
@@ -79,20 +82,27 @@ def local_steps(
     return out
 
 # %% ../../nbs/66_privacy.federated.ipynb #644ba04f
+def _stacked(parts, rows):
+    "Name → (M, …)"
+    if not parts or len(parts) != len(rows) or min(rows) < 1: raise ValueError(f"{len(parts)} updates and rows={[*rows]}: give one update or more, and for each how many rows it learnt from, 1 or more")
+    if len(shapes := {str({k: v.shape for k,v in sorted(o.items())}) for o in parts}) > 1: raise ValueError(f"updates of different models: {' and '.join(sorted(shapes))}")
+    return {k: np.stack([o[k] for o in parts]) for k in parts[0]}
+
 def mean(
     parts:Sequence[Weights], # What the clients sent
     rows:Sequence[int], # How many rows each learnt from
 ) -> Weights: # Joined
     "FedAvg: the mean, weighed by rows"
-    share = np.asarray(rows, float)/sum(rows)
-    return {k: np.tensordot(share, np.stack([o[k] for o in parts]), 1) for k in parts[0]}
+    stacked, share = _stacked(parts, rows), np.asarray(rows, float)/sum(rows)
+    return {k: np.tensordot(share, v, 1) for k,v in stacked.items()}
 
+# %% ../../nbs/66_privacy.federated.ipynb #4889042f
 def median(
     parts:Sequence[Weights], # What the clients sent
     rows:Sequence[int], # Of no weight here
 ) -> Weights: # Joined
     "The median of each number"
-    return {k: np.median(np.stack([o[k] for o in parts]), 0) for k in parts[0]}
+    return {k: np.median(v, 0) for k,v in _stacked(parts, rows).items()}
 
 def trimmed(
     parts:Sequence[Weights], # What the clients sent
@@ -101,7 +111,7 @@ def trimmed(
     "The mean of each number without the highest and the lowest fifth, one of each at least"
     cut = max(1, len(parts)//5)
     if len(parts) <= 2*cut: raise ValueError(f"rule=trimmed with {len(parts)} clients: it leaves out {2*cut}, so take {2*cut+1} or more, or median")
-    return {k: np.sort(np.stack([o[k] for o in parts]), 0)[cut:-cut].mean(0) for k in parts[0]}
+    return {k: np.sort(v, 0)[cut:-cut].mean(0) for k,v in _stacked(parts, rows).items()}
 
 RULES = dict(mean=mean, median=median, trimmed=trimmed)
 
