@@ -96,8 +96,25 @@ def capacity():
     made_up = lambda peak: over([min((o for o in c["days"] if o["kind"] == "made up"), key=lambda o: abs(o["peak_over_mean"]-peak))])
     return c, {"gain on recorded days": over([o for o in c["days"] if o["kind"] == "recorded"]), "gain on a day whose peak is twice its mean": made_up(2), "gain on a day whose peak is four times its mean": made_up(4)}
 
+def privacy():
+    p = load("privacy")
+    def loss(part, epsilon):
+        o = next(o for o in p[part]["summary"] if o["epsilon"] == epsilon)
+        return dict(value=o["loss"], beside={"all is lost": next(o["mean"] for o in p[part]["summary"] if o["epsilon"] is None)-p[part]["baseline"]})
+    worst = lambda model, epsilon: max(o["advantage"]["mean"] if isinstance(o["advantage"], dict) else o["advantage"] for o in p["attack"]["results"] if o["epsilon"] == epsilon and (model is None or o["model"] == model))
+    return p, {"AUC lost by the credit model at ε = 3": loss("credit", 3), "accuracy lost by the text model at ε = 8": loss("text", 8),
+        "advantage of the attacker at ε = 3": dict(value=worst(None, 3), beside={"learnt by heart": worst("by heart", None)})}
+
+def federated():
+    f = load("federated")
+    def lost(kind):
+        o = f["banks"]["summary"][kind]
+        central = o["central"]["mean"]
+        return dict(value=central-o["federated"]["mean"], beside={"each bank alone": central-o["alone"]["mean"]})
+    return f, {"AUC lost, banks alike": lost("alike"), "AUC lost, banks by age of their customers": lost("unlike")}
+
 FROM = {"multimodal": multimodal, "lang-100": languages, "sparse": sparse, "latency-10b": latency, "align": align, "dp-4x": workers, "med-500": dialogues, "few-10": shots, "glue": glue,
-    "serve": serve, "linear": linear, "arm": arm, "shap": shap, "util-40": capacity}
+    "serve": serve, "linear": linear, "arm": arm, "shap": shap, "util-40": capacity, "dp-sgd": privacy, "federated": federated}
 
 def gathered():
     "Figures of all benchmarks, in the shape of the file"
