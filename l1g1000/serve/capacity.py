@@ -26,6 +26,7 @@ def arrivals(
     counts = rng.poisson(rates*stretch)
     return np.sort(np.repeat(np.arange(len(rates)), counts) + rng.random(counts.sum()))*stretch
 
+# %% ../../nbs/85_serve.capacity.ipynb #adc7ce2a
 def waits(
     times:np.ndarray, # (N,) when requests come, rising
     service:np.ndarray, # (N,) seconds that each takes
@@ -118,6 +119,7 @@ class Day:
         "How often a promise was broken"
         return float((self.waits > wait).mean())
 
+# %% ../../nbs/85_serve.capacity.ipynb #c291c8ab
 def run_day(
     times:np.ndarray, # (N,) when requests come, rising
     service:np.ndarray, # (N,) seconds that each takes
@@ -131,13 +133,14 @@ def run_day(
     for i,(t,s) in enumerate(zip(times.tolist(), service.tolist())):
         while t >= due:
             paid += n*fleet.look
-            n, work, due = _look(fleet, free, n, work, due, wishes, sizes)
+            n, rest = _look(fleet, free, n, work, due, wishes, sizes)
+            paid, work, due = paid+rest, 0., due+fleet.look
         begin = max(t, free[0])
         heapq.heapreplace(free, begin+s)
         out[i], work = begin-t, work+s
     return Day(out, paid + n*(times[-1]-due+fleet.look), float(service.sum())/slots, sizes)
 
-# %% ../../nbs/85_serve.capacity.ipynb #c291c8ab
+# %% ../../nbs/85_serve.capacity.ipynb #a34d0103
 def _look(fleet, free, n, work, due, wishes, sizes):
     "One decision: add now, take away what was too much all the time"
     used = min(1., work/(n*fleet.slots*fleet.look))
@@ -145,9 +148,9 @@ def _look(fleet, free, n, work, due, wishes, sizes):
     while wishes[0][0] < due-fleet.patience: wishes.pop(0)
     new = max(n, wishes[-1][1]) if wishes[-1][1] >= n else min(n, max(w for _,w in wishes))
     for _ in range((new-n)*fleet.slots): heapq.heappush(free, due+fleet.start)
-    for _ in range((n-new)*fleet.slots): heapq.heappop(free) # those that are free first; what they work on, they finish
+    gone = [heapq.heappop(free) for _ in range((n-new)*fleet.slots)] # those that are free first
     if new != n: sizes.append((due, new))
-    return new, 0., due+fleet.look
+    return new, sum(max(0, o-due) for o in gone)/fleet.slots
 
 # %% ../../nbs/85_serve.capacity.ipynb #c449e4d7
 def cheapest(
