@@ -102,7 +102,7 @@ def tab(browser, base):
         page.wrong, page.asked = [], []
         page.on("console", lambda m: page.wrong.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda e: page.wrong.append(str(e)))
-        page.on("requestfailed", lambda r: page.wrong.append(r.url))
+        page.on("requestfailed", lambda r: page.wrong.append(f"{r.url}: {r.failure}") if r.failure != "net::ERR_ABORTED" else None) # aborted: we went on to the next page
         page.on("request", lambda r: page.asked.append(r.url))
         yield page
 
