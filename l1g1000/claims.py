@@ -243,4 +243,4 @@ def write_ledger(
     note = [f"The interval reaches over the edge of the band, so the answer may be luck: {'; '.join(luck)}."] if luck else []
     return write_report(path, "What the article says, and what came out", "Each statement beside its measurement. The verdicts follow from the figures.", [
         dict(title="Verdicts", rows=verdicts), dict(title="Figures", text=note, rows=table(claims), images=[embed(draw(claims), "every figure relative to its bar")]), dict(title="How", rows=how)],
-        ["The statements are those of the article that this course follows, in other words."])
+        ["The statements are those of the article that this course follows, in other words."], "th, td { text-align: left; vertical-align: top }")
