@@ -11,28 +11,23 @@ import os, signal, socket, subprocess, sys, tempfile, time, venv
 from dataclasses import asdict, replace
 from pathlib import Path
 import numpy as np
-from l1g1000.adapt.tabular import Encoder, folds
+from l1g1000.adapt.tabular import folds
 from l1g1000.chain import versions
 from l1g1000.core import home, progress, read_json, remove, write_json
-from l1g1000.data.samples import load_sample
-from l1g1000.data.tables import Column, check_rows
 from l1g1000.evaluate.metrics import auc
 from l1g1000.privacy.clients import federate
 from l1g1000.privacy.dpsgd import Privacy, PrivateRun, plan_private
 from l1g1000.privacy.federated import Federation, RULES, blank, fed_avg, local_steps, scores
 from l1g1000.train.settings import TrainConfig
+from privacy import loans # benchmarks/privacy.py
 
 FILE, SEEDS, BANKS, CFG = Path(__file__).with_suffix(".json"), 5, "north east south west middle".split(), Federation(rounds=20, patience=60.)
 FLOWER = "1.42.0"
 
-def loans():
-    rows = load_sample("credit")
-    y = (rows["Status"] == "bad").to_numpy().astype(int)
-    rows = check_rows(rows, {k: Column(missing=True) if k in ("Home", "Marital", "Records", "Job") else Column("number", missing=True) for k in rows if k != "Status"})
-    private,public = folds(y, count=5, seed=99)[0]
-    enc = Encoder.fit(rows.iloc[public])
-    x = enc.places(enc.matrix(rows)).astype(float)
-    age = rows["Age"].to_numpy()
+def shared():
+    "The loans that the banks hold, and which of them are of an age"
+    rows, x, y, private, public = loans()
+    x, age = x.astype(float), rows["Age"].to_numpy()
     unlike = np.searchsorted(np.quantile(age[public][np.isfinite(age[public])], (.2, .4, .6, .8)), age) # the customers of a bank are of an age
     return x[private], y[private], unlike[private]
 
@@ -54,7 +49,7 @@ def noisy(shards, epsilon, seed, size=64):
     return fed_avg(blank(shards[0][0].shape[1], 2), shards, replace(CFG, batch_size=size, noise=plan["noise"], seed=seed))[-1]
 
 def banks():
-    x, y, unlike = loans()
+    x, y, unlike = shared()
     out = []
     for seed in progress(range(SEEDS), "seeds"):
         a,b = folds(y, count=5, seed=seed)[0]
@@ -127,7 +122,7 @@ def free_port():
     with socket.create_server(("127.0.0.1", 0)) as s: return s.getsockname()[1]
 
 def flower(rounds=2):
-    x, y, _ = loans()
+    x, y, _ = shared()
     shards = [(x[i::5], y[i::5]) for i in range(5)]
     cfg = replace(CFG, rounds=rounds)
     bin_ = flower_python()

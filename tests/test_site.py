@@ -3,7 +3,7 @@ import functools, http.server, importlib.util, json, os, subprocess, sys, thread
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 import pytest
-from conftest import ROOT
+from conftest import ROOT, wait
 
 BOOKS = {p: p.stem.split("_", 1)[-1] for p in sorted(ROOT.glob("nbs/*.ipynb"))} | {p: f"course/{p.stem}" for p in sorted(ROOT.glob("course/[0-9]*.ipynb"))}
 
@@ -99,11 +99,12 @@ def tab(browser, base):
     "A phone-sized dark page that remembers what went wrong and what it asked for"
     with browser.new_context(viewport=dict(width=390, height=844), color_scheme="dark") as context:
         page = context.new_page()
-        page.wrong, page.asked = [], []
+        page.wrong, page.asked, page.done = [], [], []
         page.on("console", lambda m: page.wrong.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda e: page.wrong.append(str(e)))
-        page.on("requestfailed", lambda r: page.wrong.append(f"{r.url}: {r.failure}") if r.failure != "net::ERR_ABORTED" else None) # aborted: we went on to the next page
+        page.on("requestfailed", lambda r: page.wrong.append(f"{r.url}: {r.failure}"))
         page.on("request", lambda r: page.asked.append(r.url))
+        for how in ("requestfinished", "requestfailed"): page.on(how, lambda r: page.done.append(r.url))
         yield page
 
 def test_search_finds_a_name(tab, base):
@@ -117,6 +118,7 @@ def test_every_page_fits_a_phone_and_is_quiet(tab, base, site):
         tab.goto(f"{base}/{path.relative_to(site).as_posix()}", wait_until="load")
         if tab.query_selector(".math"): tab.wait_for_function("document.querySelectorAll('mjx-container').length >= document.querySelectorAll('.math').length")
         wide = tab.evaluate("[...document.querySelectorAll('html, body, .bd-article-container, .bd-article')].filter(o => o.scrollWidth > innerWidth).map(o => o.className)")
+        wait(lambda: tab.wait_for_timeout(5) or len(tab.done) == len(tab.asked), 10, lambda: f"{path.name} still waits for {set(tab.asked)-set(tab.done)}") # going on would abort a picture on its way
         assert not wide, f"{path.name} scrolls sideways: {wide}" # a table or a code cell may, by itself
         assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
         pale = tab.evaluate("[...document.querySelectorAll('.cell_output img')].filter(o => getComputedStyle(o).filter != 'none' || !o.naturalWidth).length")

@@ -7,6 +7,7 @@ from pathlib import Path
 from l1g1000.chain import versions
 from l1g1000.claims import LEDGER, LIVE
 from l1g1000.core import read_json, write_json
+from l1g1000.data.clip import checkpoint
 
 ROOT = Path(__file__).absolute().parents[1]
 
@@ -25,10 +26,9 @@ def languages():
     return w, {"languages": dict(value=len(each)), "name of a picture, mean over languages": score(w["names"]["languages"]) | dict(value=w["names"]["languages"]["mean"])}
 
 def sparse():
-    from l1g1000.model.config import ModelConfig
-    m, size = load("moe"), ModelConfig("nano", expert_size=80).params()
+    m, nano = load("moe"), read_json(checkpoint("nano")/"manifest.json")
     ratio = {o["tokens"]: o["ratio"] for o in m["rows"] if o["layer"] == "8 experts"}
-    return m, {"nano's share at work": dict(value=size.active/size.total, beside={"dense": 1.})} | {f"time for {n:,} token{'s'*(n > 1)}, of the dense layer's": dict(value=ratio[n], beside={"dense": 1.}) for n in (1, 128, 2048)}
+    return m, {"nano's share at work": dict(value=nano["active"]/nano["parameters"], beside={"dense": 1.})} | {f"time for {n:,} token{'s'*(n > 1)}, of the dense layer's": dict(value=ratio[n], beside={"dense": 1.}) for n in (1, 128, 2048)}
 
 def latency():
     from l1g1000.model.config import ModelConfig
@@ -39,11 +39,11 @@ def latency():
 def align():
     f, c = load("faults"), load("moji_clip")
     worst = next(o for o in f["worst"] if o["fault"] == "another thing's name")
-    return f, {"F1 on pairs with another thing's name": dict(value=worst["lowest_f1"], beside={"by lot": worst["by_lot"]}), "names found, times the nearest picture's": dict(value=c["top1"]/c["pixel_neighbour"], beside={"nearest picture": 1.})}
+    return (f, c), {"F1 on pairs with another thing's name": dict(value=worst["lowest_f1"], beside={"by lot": worst["by_lot"]}), "names found, times the nearest picture's": dict(value=c["top1"]/c["pixel_neighbour"], beside={"nearest picture": 1.})}
 
 def workers():
     z = load("zero")
-    return z, {"difference to one process": dict(value=max(o["difference"] for o in z["rows"]))}
+    return z, {"difference of two processes to one": dict(value=max(o["difference"] for o in z["rows"]))}
 
 def dialogues():
     a = load("adapt")
@@ -69,12 +69,13 @@ def serve():
     def rate(kind):
         one, many = ways(kind)
         return dict(value=many["per_second"], low=many["spread"][0], high=many["spread"][1], beside={"one by one": one["per_second"]})
-    return b, {"pictures a second": rate("pictures"), "small network, requests a second": rate("mlp"), "gain of batching for pictures, times": dict(value=ways("pictures")[1]["ratio"], beside={"one by one": 1.})}
+    rest = b["rest"]["batches of 32"]
+    return b, {"pictures a second over REST": dict(value=rest["per_second"], low=rest["spread"][0], high=rest["spread"][1], beside={"one by one": b["rest"]["batches of 1"]["per_second"]}), "pictures a second": rate("pictures"), "small network, requests a second": rate("mlp"), "gain of batching for pictures, times": dict(value=ways("pictures")[1]["ratio"], beside={"one by one": 1.})}
 
 def linear():
     l, s = load("linear_attention"), load("size")
     gigabytes = {o["kind"]: o["megabytes"]/1e3 for o in s["rows"]}
-    return l, {"growth of linear attention": dict(value=l["slopes"]["linear_1024_to_16384"], beside={"full attention": l["slopes"]["attention_1024_to_8192"]}), "gigabytes in fp32": dict(value=gigabytes["fp32"]), "gigabytes in INT8": dict(value=gigabytes["int8"])}
+    return (l, s), {"growth of linear attention": dict(value=l["slopes"]["linear_1024_to_16384"], beside={"full attention": l["slopes"]["attention_1024_to_8192"]}), "gigabytes in fp32": dict(value=gigabytes["fp32"]), "gigabytes in INT8": dict(value=gigabytes["int8"])}
 
 def arm():
     a = load("arm")
@@ -120,8 +121,9 @@ def gathered():
     "Figures of all benchmarks, in the shape of the file"
     out = {}
     for name,f in FROM.items():
-        bench, figures = f()
-        out[name] = dict(figures=figures, command=bench["command"], made_with=bench.get("made_with") or bench["versions"])
+        benches, figures = f()
+        benches = benches if isinstance(benches, tuple) else (benches,)
+        out[name] = dict(figures=figures, command="; ".join(o["command"] for o in benches), made_with="; ".join(dict.fromkeys(o.get("made_with") or o["versions"] for o in benches)))
     return out
 
 def main():

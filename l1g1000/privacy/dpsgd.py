@@ -214,7 +214,7 @@ def check_private(
     for name,o in model.named_modules():
         if isinstance(o, nn.modules.batchnorm._BatchNorm): raise ValueError(f"{name or 'the model'} is a {type(o).__name__}: it computes with all rows of a batch, so no row has a gradient of its own: use GroupNorm or LayerNorm, or opacus.validators.ModuleValidator.fix(model)")
         if getattr(o, "running_mean", None) is not None: raise ValueError(f"{name or 'the model'} keeps a running mean of the rows, which no noise hides: set track_running_stats=False")
-    if wrong := ModuleValidator.validate(model, strict=False): raise ValueError(f"{' '.join(str(wrong[0]).split())}: use another layer, or opacus.validators.ModuleValidator.fix(model)")
+    if wrong := ModuleValidator.validate(model): raise ValueError(f"{' '.join(str(wrong[0]).split())}: use another layer, or opacus.validators.ModuleValidator.fix(model)")
     _probe(model, losses_of, data, n, ghost)
     return n
 

@@ -10,15 +10,16 @@ __all__ = ['HANDLERS', 'Message', 'Wanted', 'Talker', 'make_chat_app']
 # %% ../../nbs/86_serve.chat.ipynb #681f32a2
 import json, logging, math, time, uuid
 from typing import Any, AsyncIterator, Callable, Literal
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import ClientDisconnect
 from ..model.generate import Sampling
 from .batcher import Continuous
 from .desk import CODES, NotServed
-from .rest import Keyed, while_open
+from .rest import HANDLERS as REST, Keyed, while_open, while_there
 from .service import strong
 from .writer import Ask, Writer
 
@@ -89,7 +90,7 @@ async def _invalid(request, e):
     said = [f"{'.'.join(map(str, o['loc'][1:]))}: " + ("this server does not know the field: leave it out" if o["type"] == "extra_forbidden" else o["msg"]) for o in e.errors()]
     return _error(400, "; ".join(said))
 
-HANDLERS = {NotServed: _unserved, ValueError: _wrong, RequestValidationError: _invalid}
+HANDLERS = {NotServed: _unserved, ValueError: _wrong, RequestValidationError: _invalid, ClientDisconnect: REST[ClientDisconnect]}
 
 # %% ../../nbs/86_serve.chat.ipynb #089dcaf3
 class Talker:
@@ -134,13 +135,14 @@ def make_chat_app(
     return app
 
 def _completions(talker, batcher, timeout, usual):
-    async def completions(wanted:Wanted) -> Any:
+    async def completions(wanted:Wanted, request:Request) -> Any:
         "Go on with a conversation"
         if wanted.model != talker.name: return _error(404, f"this server has no model {wanted.model!r}: ask for {talker.name!r}")
         ids = talker.encode([o.model_dump() for o in wanted.messages])
         head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": talker.name}
         tokens:AsyncIterator = batcher.stream(wanted.ask(ids, talker.end, usual), timeout=timeout)
-        if not wanted.stream: return _whole(head, [o async for o in tokens], len(ids))
-        first = await anext(tokens) # so that a refusal is a status, and not an event
+        async def whole(): return [o async for o in tokens]
+        if not wanted.stream: return _whole(head, await while_there(request, whole()), len(ids))
+        first = await while_there(request, anext(tokens)) # so that a refusal is a status, and not an event
         return StreamingResponse(_events(head, first, tokens), media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
     return completions
