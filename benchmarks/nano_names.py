@@ -50,7 +50,7 @@ class Task:
         held = facts.name.copy()
         held[facts.name[:, 0]%a.every > 0, 2] = 1 # not learnt, as if held away
         self.facts = replace(facts, name=held)
-        self.directions, self.senses = Directions(self.facts, self.tokens.vocabulary), Senses(self.facts)
+        self.directions, self.senses = Directions(self.facts, self.tokens.vocabulary), Senses(self.facts, self.tokens.vocabulary)
         self.mixture = Mixture(self.directions, a.steps*a.rows, 256, 0, {("picture", "text"): 1.})
         rng, self.asked = np.random.default_rng(0), {}
         for kind,style in (("seen", "noto"), ("unseen", DEV_STYLE)):

@@ -27,7 +27,7 @@ def main():
     a = p.parse_args()
     tokens = Tokens.load(find_tokens("nano-tokens"))
     facts, vocab = gather(tokens.text, tokens.image, tokens.audio), tokens.vocabulary
-    senses, model = Senses(facts), fill(Transformer(nano_config(vocab)), checkpoint("nano")).train()
+    senses, model = Senses(facts, vocab), fill(Transformer(nano_config(vocab)), checkpoint("nano")).train()
     mixture = Mixture(Directions(facts, vocab), BATCHES*max(a.rows))
     def gradient(rows, low=False):
         model.zero_grad()

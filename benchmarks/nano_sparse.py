@@ -64,7 +64,7 @@ def main():
     a = options()
     tokens = Tokens.load(find_tokens("nano-tokens"))
     facts, vocab = gather(tokens.text, tokens.image, tokens.audio), tokens.vocabulary
-    senses, cfgs = Senses(facts), shapes(vocab)
+    senses, cfgs = Senses(facts, vocab), shapes(vocab)
     judge = watch(Directions(facts, vocab, dev=True), senses, 256, 96)
     done = read_json(OUT) if OUT.is_file() else {}
     if (done.get("steps"), done.get("rows")) != (a.steps, a.rows): done = dict(steps=a.steps, rows=a.rows, seeds={})

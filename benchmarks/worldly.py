@@ -23,6 +23,7 @@ from l1g1000.nano.facts import DEV_STYLE, DEV_VOICE, DRAWN, SPEAKER, SPOKEN, TES
 from l1g1000.nano.model import Nano, Prompt
 from l1g1000.picture import encode_png
 from l1g1000.tokens.audio import RATE, to_mel
+from l1g1000.tokens.senses import memory, read
 from l1g1000.train.batches import take
 
 OUT, JUDGES = Path(__file__).with_suffix(".json"), Path(__file__).with_name("judges")
@@ -42,7 +43,7 @@ class Bench:
         self.some, self.nano, self.world = a.some, Nano.load(a.model), load_moji()
         t = self.nano.tokens
         self.facts = gather(t.text, t.image, t.audio)
-        self.lists = self.facts.lists
+        self.lists, self.order = self.facts.lists, sorted(self.facts.lists["concept"])
         train, self.test = split_style(self.world.pictures, TEST_STYLE)
         self.train = train.filter(lambda s: s != DEV_STYLE, input_columns=["style"])
         self.name = {(o["concept"], o["lang"]): o["name"] for o in self.world.names.to_list()}
@@ -56,7 +57,12 @@ class Bench:
     def sounds(self, voices):
         "Rows of utterances, and a prompt for each"
         rows = np.flatnonzero(np.isin(self.facts.utterance[:, 2], [self.lists["voice"].index(v) for v in voices]))[::self.some]
-        return rows, [Prompt([FRAME]*len(x), frames=x) for x in (self.facts.heard[r] for r in rows)]
+        return rows, [Prompt([PATCH] + [FRAME]*len(x), self.facts.grasped[r:r+1].astype(np.float32), x) for r,x in ((r, self.facts.heard[r]) for r in rows)]
+
+    def pointed(self, arrows, concepts):
+        "How often an arrow stands nearest to its concept, of all: what nano can at best know of what it was given"
+        first = (torch.from_numpy(arrows.astype(np.float32)) @ memory().T).argmax(1).tolist()
+        return float(np.mean([self.order[i] == c for i,c in zip(first, concepts)]))
 
     def pairs(self, rows): return [(self.lists["concept"][c], self.lists["lang"][l]) for c,l,_ in self.facts.utterance[rows]]
 
@@ -92,7 +98,7 @@ def listen(b):
     hits, langs, at = np.array([same_name(a, b.name[t]) for a,t in zip(answers, truth)]), np.array([l for _,l in truth]), np.array([c for c,_ in truth])
     known = np.array([t not in b.away for t in truth])
     each = by_language(hits[known], langs[known])
-    return Score(hits[known], at[known], dict(chance=1/len(b.lists["concept"]), nearest_sound=nearest_sound(b, rows[known]))).summary() | dict(mean=float(np.mean(list(each.values()))), each=each,
+    return Score(hits[known], at[known], dict(chance=1/len(b.lists["concept"]), nearest_sound=nearest_sound(b, rows[known]), ear=b.pointed(b.facts.grasped[rows[known]], at[known]))).summary() | dict(mean=float(np.mean(list(each.values()))), each=each,
         voices={v: float(hits[known & (b.facts.utterance[rows, 2] == b.lists["voice"].index(v))].mean()) for v in TEST_VOICES}, away=Score(hits[~known], at[~known], {}).summary(),
         shown=[dict(lang=l, answer=a, name=b.name[c, l]) for a,(c,l) in list(zip(answers, truth))[::max(1, len(truth)//100)]])
 
@@ -136,7 +142,7 @@ def draw(b):
             one.append(a); five.append(z); first = first or pictures
         away = np.array([(s, c) in held for c in concepts])
         shuffled = float(judged_pictures(judge.order, pictures, list(np.roll(concepts, 7)))[0].mean())
-        beside = dict(chance=1/len(judge.concepts), shuffled=shuffled)
+        beside = dict(chance=1/len(judge.concepts), shuffled=shuffled, names_read_rightly=b.pointed(read([b.name[c, "en"] for c in concepts]), concepts))
         rng = np.random.default_rng(0)
         shown = {k: sorted(rng.permutation(np.flatnonzero(o))[:8].tolist()) for k,o in (("recognised", one[0]), ("missed", ~one[0]))}
         out[s] = dict(shown={k: [dict(concept=concepts[i], name=b.name[concepts[i], "en"], png=png(first[i])) for i in o] for k,o in shown.items()}, top1=Score(np.concatenate([o[~away] for o in one]), np.tile(np.array(concepts)[~away], len(SEEDS)), beside).summary(),
@@ -223,7 +229,7 @@ def twins(b):
 
 def use(b):
     "Which experts work, by direction and layer; and the loss without them"
-    dev, senses, out = Directions(b.facts, b.nano.vocab, dev=True), Senses(b.facts), {}
+    dev, senses, out = Directions(b.facts, b.nano.vocab, dev=True), Senses(b.facts, b.nano.vocab), {}
     model, E = b.nano.model, b.nano.config.num_experts
     some = {f"{s} to {t}": take(Mixture(dev, 8, 256, 3, {(s, t): 1.}), range(8)) for s,t in WEIGHTS}
     @torch.no_grad()
@@ -267,7 +273,7 @@ def main():
     for k,part in PARTS.items():
         if k in (a.only or [o for o in PARTS if o not in done]):
             t = time.perf_counter()
-            done |= dict(model=model, command="python benchmarks/worldly.py", versions=versions()) | {k: part(b)}
+            done |= dict(model=model, command="python benchmarks/worldly.py", versions=versions()) | {k: part(b)} | dict(every=done.get("every", {}) | {k: a.some})
             print(f"{k}: {time.perf_counter()-t:.0f} s", flush=True)
             write_json(a.out, done)
 

@@ -72,7 +72,7 @@ def test_a_recipe_finds_its_trainer(toy, capsys, monkeypatch):
     assert called[:3] == [("train_nano", own/"nano.yaml"), ("train_nano", own/"nano-quick.yaml"), ("train_nano", toy/"own.yaml")]
     assert [o for o,_ in called[3:]] == ["train_recipe", "train_recipe", "train_nano"]
 
-PINNED = {0: "493d698f3eebee40", 1: "ff8ae37a96805bfe", 77: "467302765395b018", 191999: "03479df04604dcac"} # of the recipe nano: a run that goes on must find the rows that it would have found
+PINNED = {0: "c464604d1cbc6bca", 1: "060e383f00c0b9be", 77: "6aa9bf2425f81d4a", 191999: "f77488eec15534d7"} # of the recipe nano: a run that goes on must find the rows that it would have found
 
 def test_the_rows_of_the_long_run_stay_what_they_were():
     from l1g1000.core import fingerprint
@@ -85,7 +85,7 @@ def test_the_rows_of_the_long_run_stay_what_they_were():
     rows = Mixture(Directions(facts, tokens.vocabulary), 192000)
     assert {i: fingerprint({k: v.tolist() for k,v in rows[i].items()}) for i in PINNED} == PINNED
     dev = Mixture(Directions(facts, tokens.vocabulary, dev=True), 48, seed=1)
-    assert fingerprint({k: v.tolist() for k,v in dev[0].items()}) == "827f87233c63c30d"
+    assert fingerprint({k: v.tolist() for k,v in dev[0].items()}) == "daa4a20de8fc98fa"
 
 def test_asked_on_the_command_line(tmp_path, capsys, monkeypatch):
     import wave

@@ -2,7 +2,7 @@
 import argparse, json, sys
 from pathlib import Path
 from l1g1000.core import read_json, write_atomic
-from l1g1000.card import checkpoint_card, manifest, moji_card, nano_card, tokens_card
+from l1g1000.card import checkpoint_card, ear_card, manifest, moji_card, nano_card, tokens_card
 from l1g1000.data.clip import checkpoint
 from l1g1000.data.moji import load_moji
 
@@ -13,7 +13,7 @@ def cards():
     about, scores = (lambda k: read_json(checkpoint(k)/"manifest.json")), (lambda k: read_json(ROOT/"benchmarks"/f"{k}.json"))
     return {"moji.md": moji_card(load_moji()), "sources.json": json.dumps(manifest(), ensure_ascii=False, indent=1) + "\n",
         "moji-clip.md": checkpoint_card(about("moji-clip"), scores("moji_clip")), "nano-tokens.md": tokens_card(about("nano-tokens"), scores("tokens")),
-        "nano.md": nano_card(about("nano"), scores("worldly"))}
+        "moji-ear.md": ear_card(about("moji-ear")), "nano.md": nano_card(about("nano"), scores("worldly"))}
 
 def main():
     p = argparse.ArgumentParser(description=__doc__)

@@ -15,7 +15,7 @@ from ..core import one_of
 from ..model.transformer import FRAME, PATCH
 from .facts import DEV_STYLE, DEV_VOICE, SPEAKER, SPOKEN, TEST_STYLE, TEST_VOICES, Facts
 from ..tokens.mix import IGNORE, Vocabulary
-from ..tokens.senses import BANDS, to_floats
+from ..tokens.senses import BANDS, settle, to_floats
 
 # %% ../../nbs/51_nano.documents.ipynb #2e475509
 class _By:
@@ -28,9 +28,9 @@ class _By:
         return self.rows[rng.integers(a, b)] if b > a else None
 
 KINDS = ("text", "picture", "speech")
-WEIGHTS = {("picture", "text"): 64., ("speech", "text"): 8., ("text", "text"): 4., # of documents
-    ("text", "picture"): 6., ("picture", "picture"): .6, ("speech", "picture"): .6,
-    ("text", "speech"): 6., ("picture", "speech"): .6, ("speech", "speech"): .6}
+WEIGHTS = {("picture", "text"): 80., ("speech", "text"): 3., ("text", "text"): 4., # of documents
+    ("text", "picture"): 9., ("picture", "picture"): .5, ("speech", "picture"): .3,
+    ("text", "speech"): 9., ("picture", "speech"): .4, ("speech", "speech"): .3}
 
 # %% ../../nbs/51_nano.documents.ipynb #b5a2b62b
 class Directions:
@@ -55,6 +55,7 @@ class Directions:
         self.spoken, self.english = number("lang", SPOKEN), f.lists["lang"].index("en")
         for k in ("names", "drawn", "said", "hear"):
             if not len(getattr(self, k)): raise ValueError(f"the facts leave nothing to draw for {k!r}: gather more concepts, a smaller every=")
+        self.meant_at, self.grasped_at = len(f.looks), len(f.looks)+len(f.meant) # where the arrows of names and of utterances begin
         self.mark = {k: vocab.marker(k) for k in ("<pad>", "<end>", "<picture>", "</picture>", "<sound>", "</sound>")}
 
 # %% ../../nbs/51_nano.documents.ipynb #33c7d524
@@ -67,7 +68,7 @@ def prompt(self:Directions,
     c:int, # Concept
     lang:int|None, # Language of a text, if it matters
     rng:np.random.Generator, # Chance
-) -> tuple[list[int],list[int]]|None: # Ids, and for each the row of its vector in `looks` or `heard`, else -1; `None`: there is none
+) -> tuple[list[int],list[int]]|None: # Ids, and for each the row of its vector in `Senses.arrows` or `heard`, else -1; `None`: there is none
     "Something that stands for a concept"
     one_of("kind", kind, KINDS)
     if kind == "picture":
@@ -77,7 +78,7 @@ def prompt(self:Directions,
         return None if (u := self.heard_of(c, rng)) is None else self.sound(u)
     n = self.named(c, rng) if lang is None else self.at[c, lang]
     ids = self._text(n)
-    return ids, [-1]*len(ids)
+    return [PATCH, *ids], [self.meant_at+int(n)] + [-1]*len(ids)
 
 @patch
 def sound(self:Directions,
@@ -85,7 +86,7 @@ def sound(self:Directions,
 ) -> tuple[list[int],list[int]]: # As `prompt`
     "An utterance as a prompt"
     a,b = self.facts.heard.span(int(u))
-    return [FRAME]*(b-a), list(range(a, b))
+    return [PATCH] + [FRAME]*(b-a), [self.grasped_at+int(u), *range(a, b)]
 
 # %% ../../nbs/51_nano.documents.ipynb #fa070687
 @patch
@@ -105,6 +106,12 @@ def answer(self:Directions,
 
 # %% ../../nbs/51_nano.documents.ipynb #d84fd5ab
 @patch
+def _asked_often(self:Directions, c, rng):
+    "The name in English, in another language that is spoken, or -1: any"
+    u = rng.random()
+    return self.at[c, self.english if u < .1 else rng.choice(self.spoken)] if u < .45 else -1
+
+@patch
 def document(self:Directions,
     source:str, # What is given: one of `KINDS`
     target:str, # What is asked for: one of `KINDS`
@@ -121,9 +128,8 @@ def document(self:Directions,
         rows, table = dict(text=(self.names, f.name), picture=(self.drawn, f.drawing), speech=(self.said, f.utterance))[target]
         row = rows[rng.integers(len(rows))]
         c = table[row, 0]
-        if (source, target) == ("picture", "text") and rng.random() < .05 and (n := self.at[c, self.english]) >= 0: row = n # asked most often
+        if (source, target) == ("picture", "text") and (n := self._asked_often(c, rng)) >= 0: row = n
         if (source, target) == ("text", "speech") and rng.random() < .9: lang = f.utterance[row, 1]
-        if (source, target) == ("text", "picture") and rng.random() < .5 and self.at[c, l := rng.choice(self.spoken)] >= 0: lang = l # half in the large languages
         given = ([], []) if (source, target) == ("text", "picture") and rng.random() < .1 else self.prompt(source, c, lang, rng) # without a name: for guidance
         if given is None: return None
     (ids, at), (out, asks) = given, self.answer(target, row)
@@ -137,7 +143,7 @@ def longest(self:Directions,
     "No document of a direction is longer"
     f, size = self.facts, lambda ragged, rows: int(np.diff(ragged.ends, prepend=0)[rows].max())
     name = 1 + size(f.pieces, self.names)
-    given = dict(text=name, picture=1, speech=size(f.heard, self.hear))[one_of("kind", kind[0], KINDS)]
+    given = dict(text=name+1, picture=1, speech=size(f.heard, self.hear)+1)[one_of("kind", kind[0], KINDS)]
     return given + dict(text=name+1, picture=max(map(len, self.style))+f.drawings.shape[1]+3, speech=size(f.said, self.said)+4)[one_of("kind", kind[1], KINDS)]
 
 # %% ../../nbs/51_nano.documents.ipynb #e2dae547
@@ -175,9 +181,15 @@ class Senses:
     "Puts vectors where `PATCH` and `FRAME` stand, and scores only what is asked for: a `loss_of` for the trainer"
     def __init__(self,
         facts:Facts, # Its looks and sounds
+        vocab:Vocabulary, # Its ids
         noise:float = 1.2, # Looks are blurred by up to so much while training
+        crossed:float = 0., # Highest share of the drawn and spoken ids of a row that are crossed out while training, up to 1
     ):
-        self.looks, self.heard, self.noise = torch.from_numpy(facts.looks), torch.from_numpy(facts.heard.flat), noise
+        if noise < 0 or not 0 <= crossed <= 1: raise ValueError(f"noise={noise}, crossed={crossed}: choose noise of 0 or more, and a share of 0 to 1")
+        self.crossed = crossed
+        self.written = [vocab.spans[k] for k in ("image", "audio")] # ids that a model learns by heart, one after the other
+        self.arrows, self.heard, self.noise = torch.from_numpy(np.concatenate([facts.looks, facts.meant, facts.grasped])), torch.from_numpy(facts.heard.flat), noise
+        self.sharp = len(facts.looks), len(facts.looks)+len(facts.meant) # arrows of names are not blurred: a name points where it points
 
     def vectors(self,
         ids:Tensor, # (B, T)
@@ -185,17 +197,28 @@ class Senses:
         blur:bool, # Disturb them, as in training?
     ) -> dict[str,Tensor]: # `patches`, `frames`
         "The vectors of a batch, in order"
-        x, sound = self.looks[source[ids == PATCH]].float(), ids == FRAME
+        rows, sound = source[ids == PATCH], ids == FRAME
+        x = self.arrows[rows].float()
         y = to_floats(self.heard[source[sound]])
         if blur:
-            x = x + torch.rand(len(x), 1)*self.noise*torch.randn_like(x)
-            x = F.normalize(x, dim=-1)*x.shape[1]**.5
+            seen = ((rows < self.sharp[0]) | (rows >= self.sharp[1]))[:, None]
+            x = x + seen*torch.rand(len(x), 1)*self.noise*torch.randn_like(x)
             shift = torch.randint(-2, 3, (len(ids),))[sound.nonzero()[:, 0]] # a higher or a lower voice
             band = (torch.arange(BANDS) + shift[:, None]).clamp(0, BANDS-1)
             y = y.view(len(y), y.shape[1]//BANDS, BANDS).gather(2, band[:, None].expand(-1, y.shape[1]//BANDS, -1)).flatten(1) + .1*torch.randn_like(y)
-        return dict(patches=x, frames=y)
+        return dict(patches=settle(x), frames=y)
 
 # %% ../../nbs/51_nano.documents.ipynb #29184c04
+@patch
+def crossed_out(self:Senses,
+    ids:Tensor, # (B, T)
+) -> Tensor: # (B, T)
+    "Ids by chance for a share of the drawn and the spoken ones, another share in each row"
+    for s in self.written if self.crossed else ():
+        lost = (ids >= s.start) & (ids < s.stop) & (torch.rand(ids.shape) < self.crossed*torch.rand(len(ids), 1))
+        ids = torch.where(lost, torch.randint(s.start, s.stop, ids.shape), ids)
+    return ids
+
 @patch
 def __call__(self:Senses,
     model:nn.Module, # A `Transformer`
@@ -203,6 +226,6 @@ def __call__(self:Senses,
 ) -> tuple[Tensor,Tensor]: # Sum and number
     "How surprised the model is by the answers"
     ids, labels = batch["ids"][:, :-1], batch["labels"][:, 1:]
-    counts = labels != IGNORE
-    scores = model(ids, at=counts, documents=batch["documents"][:, :-1], **self.vectors(ids, batch["source"][:, :-1], model.training))
+    counts, given = labels != IGNORE, self.vectors(ids, batch["source"][:, :-1], model.training)
+    scores = model(self.crossed_out(ids) if model.training else ids, at=counts, documents=batch["documents"][:, :-1], **given)
     return F.cross_entropy(scores, labels[counts], reduction="sum"), counts.sum()

@@ -6,12 +6,12 @@ Docs: https://l1g1000.github.io/l1g1000/nano.facts.html.md"""
 
 # %% auto #0
 __all__ = ['DRAWN', 'TEST_STYLE', 'DEV_STYLE', 'SPOKEN', 'SPEAKER', 'VOICES', 'TEST_VOICES', 'DEV_VOICE', 'HELD', 'LONGEST',
-           'Ragged', 'Facts', 'who_says', 'gather']
+           'Ragged', 'Facts', 'who_says', 'utterances', 'gather']
 
 # %% ../../nbs/50_nano.facts.ipynb #7cf83e74
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Sequence
+from typing import Iterator, Sequence
 from zipfile import BadZipFile
 import numpy as np
 from fastcore.basics import patch
@@ -20,7 +20,8 @@ from ..data.moji import load_moji, split_concept, split_pair
 from ..data.speech import load_speech, trim
 from ..tokens.audio import RATE, AudioTokenizer, to_mel
 from ..tokens.image import ImageTokenizer
-from ..tokens.senses import frames, see
+from ..tokens.ear import ear
+from ..tokens.senses import frames, read, see
 from ..tokens.text import TextTokenizer
 
 # %% ../../nbs/50_nano.facts.ipynb #6558b243
@@ -60,11 +61,13 @@ class Facts:
     lists:dict[str,list[str]] # `concept`, `lang`, `style`, `voice`
     pieces:Ragged # (N, pieces) ids of each name
     name:np.ndarray # (N, 3): concept, language, kept away?
+    meant:np.ndarray # (N, 128) float16, from `read`: where the name points
     looks:np.ndarray # (P, 128) float16, from `see`
     look:np.ndarray # (P, 2): concept, style
     drawings:np.ndarray # (D, 36) picture ids
     drawing:np.ndarray # (D, 3): concept, style, kept away?
     heard:Ragged # (U, frames) of 320 bytes, from `frames`
+    grasped:np.ndarray # (U, 128) float16, from the ear: where the sound points
     said:Ragged # (U, ids) sound ids
     utterance:np.ndarray # (U, 3): concept, language, voice
 
@@ -103,7 +106,7 @@ def _names(world, tokenizer, lists):
     ids = tokenizer.encode_batch(name)
     keep = [i for i,o in enumerate(ids) if len(o) <= LONGEST]
     table = np.stack([_number(concept, lists["concept"]), _number(lang, lists["lang"]), np.arange(len(name)) >= len(train)], 1)
-    return Ragged.of([np.array(ids[i], np.int16) for i in keep]), table[keep].astype(np.int16)
+    return Ragged.of([np.array(ids[i], np.int16) for i in keep]), table[keep].astype(np.int16), read([name[i] for i in keep]).astype(np.float16)
 
 def _pictures(world, image, lists):
     "Looks at every picture, of the test style too (page 51 leaves it out), and drawings of `DRAWN`"
@@ -127,19 +130,25 @@ def who_says(
     i = SPOKEN.index(lang)
     return [(v, list(concepts) if v == SPEAKER else list(concepts[(k+i)%4::4])) for k,v in enumerate(VOICES)] + [(v, list(concepts[k::6])) for k,v in enumerate((*TEST_VOICES, DEV_VOICE))]
 
-def _speech(audio, lists, spoken):
-    "Every utterance as frames, and as ids where it is the speaker's"
-    heard, said, rows = [], [], []
+def utterances(
+    concepts:Sequence[str], # All emoji
+    spoken:Sequence[str] = SPOKEN, # Languages
+) -> Iterator[tuple[str,str,str,np.ndarray]]: # Concept, language, voice, mel (T, 64)
+    "All that is said, one after the other"
     for l in progress(spoken, "listening", unit="language"):
-        for v,some in who_says(l, lists["concept"]):
-            rows_of = load_speech([l], [v], concepts=some)
-            for c,wave in zip(rows_of["concept"], rows_of["wave"]):
-                if len(trim(wave, RATE)) < RATE//20: continue # nothing was said
-                mel = to_mel(wave, RATE)
-                heard.append(frames(mel)); said.append(audio.encode_mel(mel).astype(np.int16) if v == SPEAKER else np.zeros(0, np.int16))
-                rows.append((c, l, v))
+        for v,some in who_says(l, concepts):
+            rows = load_speech([l], [v], concepts=some)
+            for c,wave in zip(rows["concept"], rows["wave"]):
+                if len(trim(wave, RATE)) >= RATE//20: yield c, l, v, to_mel(wave, RATE) # else nothing was said
+
+def _speech(audio, lists, spoken):
+    "Every utterance as frames, as an arrow, and as ids where it is the speaker's"
+    heard, said, rows = [], [], []
+    for c,l,v,mel in utterances(lists["concept"], spoken):
+        heard.append(frames(mel)); said.append(audio.encode_mel(mel).astype(np.int16) if v == SPEAKER else np.zeros(0, np.int16))
+        rows.append((c, l, v))
     c,l,v = zip(*rows)
-    return Ragged.of(heard), Ragged.of(said), np.stack([_number(c, lists["concept"]), _number(l, lists["lang"]), _number(v, lists["voice"])], 1).astype(np.int16)
+    return Ragged.of(heard), ear().grasp(heard).astype(np.float16), Ragged.of(said), np.stack([_number(c, lists["concept"]), _number(l, lists["lang"]), _number(v, lists["voice"])], 1).astype(np.int16)
 
 # %% ../../nbs/50_nano.facts.ipynb #0419b72c
 def _every(world, n):
@@ -152,8 +161,8 @@ def _every(world, n):
 
 def _kept(tokenizer, image, audio, part=()):
     "Where what was gathered with these stands"
-    sums = [float(p.detach().double().sum()) for m in (image, audio) for p in m.parameters()]
-    return home("nano", f"facts-{fingerprint(tokenizer.inner.to_str(), sums, SPOKEN, VOICES, TEST_VOICES, HELD, LONGEST, 'layout 1', *part)}.npz")
+    sums = [float(p.detach().double().sum()) for m in (image, audio) for p in m.parameters()] + [float(ear().words.double().sum())]
+    return home("nano", f"facts-{fingerprint(tokenizer.inner.to_str(), sums, SPOKEN, VOICES, TEST_VOICES, HELD, LONGEST, 'layout 2', *part)}.npz")
 
 # %% ../../nbs/50_nano.facts.ipynb #11084990
 def gather(
@@ -170,6 +179,5 @@ def gather(
     if not path.is_file():
         some = _every(world, every)
         lists = dict(concept=list(some.concepts["concept"]), lang=world.langs, style=sorted(set(world.pictures["style"])), voice=[*VOICES, *TEST_VOICES, DEV_VOICE])
-        pieces, name = _names(some, tokenizer, lists)
-        Facts(lists, pieces, name, *_pictures(some, image, lists), *_speech(audio, lists, spoken)).save(path)
+        Facts(lists, *_names(some, tokenizer, lists), *_pictures(some, image, lists), *_speech(audio, lists, spoken)).save(path)
     return Facts.load(path)

@@ -21,7 +21,7 @@ from ..core import one_of, read_json, seed_everything, sha256_file, write_atomic
 from ..data.clip import checkpoint
 from ..model.config import ModelConfig
 from ..model.transformer import Transformer
-from .documents import Directions, Mixture, Senses
+from .documents import WEIGHTS, Directions, Mixture, Senses
 from .facts import SPOKEN, gather
 from ..tokens.audio import AudioTokenizer
 from ..tokens.image import ImageTokenizer
@@ -45,10 +45,13 @@ class NanoRecipe:
     every:int = 1 # Take one concept in so many; 1: all
     spoken:list[str] = field(default_factory=lambda: list(SPOKEN)) # Languages that are heard and spoken
     until:int|None = None # A step at which to pause; left out: the end
+    crossed:float = 0. # Highest share of drawn and spoken ids that are crossed out: page 51
+    weights:dict[str,float] = field(default_factory=dict) # How often directions are drawn, such as `text_picture: 12`; of those left out, `WEIGHTS` of page 51
     start:str|None = None # A trained nano whose weights to begin with: `nano`, which ships, or a folder; left out: from chance
 
     def __post_init__(self):
         one_of("data", self.data, ("moji",))
+        for k in self.weights: one_of("direction", k, [f"{a}_{b}" for a,b in WEIGHTS])
         if self.until is not None and not 1 <= self.until <= self.train.steps: raise ValueError(f"until={self.until}: choose 1 … steps={self.train.steps}, or leave it out")
 
 # %% ../../nbs/53_nano.train.ipynb #38fdf882
@@ -115,8 +118,8 @@ def prepare_nano(
     if cfg.max_length < recipe.length: raise ValueError(f"length={recipe.length}: the model has {cfg.max_length} places, choose at most that, or give it model.max_length={recipe.length}")
     facts = gather(tokens.text, tokens.image, tokens.audio, recipe.every, recipe.spoken)
     seed_everything(recipe.train.seed)
-    senses = Senses(facts)
-    rows = Mixture(Directions(facts, vocab), recipe.train.steps*recipe.train.batch_size, recipe.length, recipe.train.seed)
+    senses = Senses(facts, vocab, crossed=recipe.crossed)
+    rows = Mixture(Directions(facts, vocab), recipe.train.steps*recipe.train.batch_size, recipe.length, recipe.train.seed, {(a, b): recipe.weights.get(f"{a}_{b}", w) for (a,b),w in WEIGHTS.items()})
     evaluate = watch(Directions(facts, vocab, dev=True), senses, recipe.length)
     model = Transformer(cfg)
     if recipe.start: fill(model, _folder("start", recipe.start))
