@@ -20,7 +20,7 @@ from ..data.moji import load_moji, split_concept, split_pair
 from ..data.speech import load_speech, trim
 from ..tokens.audio import RATE, AudioTokenizer, to_mel
 from ..tokens.image import ImageTokenizer
-from ..tokens.ear import ear
+from ..tokens.ear import open_ear
 from ..tokens.senses import frames, read, see
 from ..tokens.text import TextTokenizer
 
@@ -148,7 +148,7 @@ def _speech(audio, lists, spoken):
         heard.append(frames(mel)); said.append(audio.encode_mel(mel).astype(np.int16) if v == SPEAKER else np.zeros(0, np.int16))
         rows.append((c, l, v))
     c,l,v = zip(*rows)
-    return Ragged.of(heard), ear().grasp(heard).astype(np.float16), Ragged.of(said), np.stack([_number(c, lists["concept"]), _number(l, lists["lang"]), _number(v, lists["voice"])], 1).astype(np.int16)
+    return Ragged.of(heard), open_ear().grasp(heard).astype(np.float16), Ragged.of(said), np.stack([_number(c, lists["concept"]), _number(l, lists["lang"]), _number(v, lists["voice"])], 1).astype(np.int16)
 
 # %% ../../nbs/50_nano.facts.ipynb #0419b72c
 def _every(world, n):
@@ -161,7 +161,7 @@ def _every(world, n):
 
 def _kept(tokenizer, image, audio, part=()):
     "Where what was gathered with these stands"
-    sums = [float(p.detach().double().sum()) for m in (image, audio) for p in m.parameters()] + [float(ear().words.double().sum())]
+    sums = [float(p.detach().double().sum()) for m in (image, audio) for p in m.parameters()] + [float(open_ear().words.double().sum())]
     return home("nano", f"facts-{fingerprint(tokenizer.inner.to_str(), sums, SPOKEN, VOICES, TEST_VOICES, HELD, LONGEST, 'layout 2', *part)}.npz")
 
 # %% ../../nbs/50_nano.facts.ipynb #11084990

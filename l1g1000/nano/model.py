@@ -26,7 +26,7 @@ from .facts import DRAWN, SPOKEN
 from .train import TOKEN_FILES, Tokens, fill
 from ..picture import read_picture
 from ..tokens.audio import RATE
-from ..tokens.ear import ear
+from ..tokens.ear import open_ear
 from ..tokens.senses import hear, read, see, settle, to_floats
 
 # %% ../../nbs/54_nano.model.ipynb #fff4e6b7
@@ -70,7 +70,7 @@ def prompt(self:Nano,
         return Prompt([PATCH, self.vocab.marker(f"<lang={one_of('language', lang, self.langs)}>"), *self.tokenizer.encode(what)], read([what]))
     if isinstance(what, tuple):
         x = hear(*what)
-        return Prompt([PATCH] + [FRAME]*len(x), ear().grasp([x]), x)
+        return Prompt([PATCH] + [FRAME]*len(x), open_ear().grasp([x]), x)
     return Prompt([PATCH], patches=see([read_picture(what)]))
 
 # %% ../../nbs/54_nano.model.ipynb #82944765
